@@ -1,0 +1,1 @@
+"""Possible links between detections of consecutive frames."""

@@ -1,0 +1,1 @@
+"""Block-wise prediction; only local maxima are kept."""

@@ -1,0 +1,1 @@
+"""Errors of a reconstruction against annotations or dense truth."""

@@ -1,0 +1,1 @@
+"""Movies and tracks from and to files. The only place that knows file formats."""

@@ -1,0 +1,1 @@
+"""Which reconstructed points and links correspond to which true ones."""

@@ -1,0 +1,1 @@
+"""What a movie and its annotations say about themselves: the settings `morula init` writes."""

@@ -1,0 +1,1 @@
+"""The U-Net and what its weights need to be used rightly."""

@@ -1,0 +1,1 @@
+"""Local maxima of a volume, and bright blobs of an image."""

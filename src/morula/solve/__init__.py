@@ -1,0 +1,1 @@
+"""The optimiser: which detections and links form the cheapest forest."""

@@ -1,0 +1,1 @@
+"""What finished blocks leave behind, in one SQLite file per run."""

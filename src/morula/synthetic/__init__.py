@@ -1,0 +1,1 @@
+"""Embryos with known lineages, rendered as light-sheet movies."""

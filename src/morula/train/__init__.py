@@ -1,0 +1,1 @@
+"""Learning the cell indicator and the movement vectors from sparse points."""

@@ -1,0 +1,1 @@
+"""Choosing the cost weights on validation annotations."""

@@ -1,0 +1,1 @@
+"""The report page. Uses results, computes none."""
