@@ -49,7 +49,7 @@ def column(values: npt.ArrayLike, dtype: npt.DTypeLike, shape: tuple[int | None,
 class ReadOnlyColumns:
     """Mixin for frozen, slotted dataclasses of arrays: unpickled and copied columns are read-only again."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restore, (type(self), {name: getattr(self, name) for name in self.__slots__})

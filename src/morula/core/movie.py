@@ -105,7 +105,8 @@ class Movie(ReadOnlyColumns):
 
     def frame(self, t: int) -> npt.NDArray[Any]:
         """Read one whole frame, shape (Z, Y, X), in the movie's own dtype."""
-        return np.asarray(self.tzyx[t : t + 1, :, :, :])[0]
+        pixels: npt.NDArray[Any] = np.asarray(self.tzyx[t : t + 1, :, :, :])[0]
+        return pixels
 
     def read(self, start: tuple[int, ...], stop: tuple[int, ...]) -> npt.NDArray[np.float32]:
         """Read a box, replicating the outermost frames and voxels where it reaches beyond the movie.
