@@ -1,0 +1,141 @@
+"""Possible links: every detection to the detections of earlier frames near its predicted earlier position.
+
+Owns the candidate graph's edges and their distances. Refuses consecutive frames that both hold cells and not one
+possible link (`UnlinkableFrameError`), because that is a wrong unit or a jump, not biology; empty frames are legal.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from morula.candidates.drift import estimate_drift_um
+from morula.candidates.neighbours import find_nearest, find_one_nearest
+from morula.candidates.params import CandidatesParams
+from morula.core.columns import FloatArray, IntArray
+from morula.core.detections import Detections
+from morula.core.graph import CandidateGraph
+from morula.core.progress import Progress, ProgressSink, ignore_progress
+from morula.errors import UnlinkableFrameError
+
+logger = logging.getLogger(__name__)
+
+_Links = tuple[IntArray, IntArray, FloatArray]
+
+
+def link_candidates(
+    detections: Detections, params: CandidatesParams, *, progress: ProgressSink = ignore_progress
+) -> CandidateGraph:
+    """Offer links from each detection back to those near its predicted earlier position.
+
+    Detection v of frame t may have come from any u of frame t−1 within theta of ``position(v) + movement(v)``, after
+    the rigid drift of the two frames is removed (Malin-Mayor et al. 2023, "candidate graph"; the drift is ours). For a
+    link over n frames the movement is taken n times and theta grows by the square root of n.
+
+    Parameters
+    ----------
+    detections
+        Detections of the whole movie or of a block of it.
+    params
+        Settings of this stage.
+    progress
+        Told after every frame.
+
+    Returns
+    -------
+    graph
+        Edges parent → child, sorted by child row, then frames reached over, then distance, then parent row; distances
+        in µm from the predicted position without drift to the parent.
+
+    Raises
+    ------
+    UnlinkableFrameError
+        If two consecutive frames hold detections and no possible link, unless `params.allow_unlinkable`.
+
+    Notes
+    -----
+    One k-d tree per frame; about 10 µs per detection, growing linearly with their number.
+    """
+    frames, starts = np.unique(detections.t, return_index=True)
+    rows = {int(t): slice(int(a), int(b)) for t, a, b in zip(frames, starts, [*starts[1:], detections.n], strict=True)}
+    _warn_of_empty_frames(rows)
+    trees: dict[int, cKDTree] = {}
+    found: list[_Links] = []
+    for done, t in enumerate(rows, start=1):
+        found.extend(_link_frame(detections, rows, trees, t, params))
+        trees[t] = cKDTree(detections.zyx_um[rows[t]])
+        trees.pop(t - 1 - params.max_skip_frames, None)
+        progress(Progress("candidates", done, len(rows), "frames"))
+    if not found:
+        return CandidateGraph(nodes=detections, edges=np.zeros((0, 2), np.int64), distance_um=np.zeros(0))
+    parent, child, distance = (np.concatenate(part) for part in zip(*found, strict=True))
+    order = np.argsort(child, kind="stable")
+    edges = np.stack([parent[order], child[order]], axis=1)
+    return CandidateGraph(nodes=detections, edges=edges, distance_um=distance[order])
+
+
+def _link_frame(
+    detections: Detections, rows: dict[int, slice], trees: dict[int, cKDTree], t: int, params: CandidatesParams
+) -> Iterator[_Links]:
+    """Yield the links of the children in frame `t` to each earlier frame they may reach."""
+    here = rows[t]
+    for steps in range(1, params.max_skip_frames + 2):
+        tree = trees.get(t - steps)
+        if tree is None:
+            continue
+        predicted = detections.zyx_um[here] + steps * detections.movement_um[here]
+        if params.correct_drift:
+            predicted = predicted - _measure_drift(predicted, tree, t, steps, params)
+        radius = params.max_distance_um * math.sqrt(steps)
+        child, parent, distance = find_nearest(predicted, tree, radius, params.max_parents)
+        if steps == 1 and not len(child):
+            _report_unlinkable(t, predicted, tree, params)
+        yield parent + rows[t - steps].start, child + here.start, distance
+
+
+def _measure_drift(predicted: FloatArray, tree: cKDTree, t: int, steps: int, params: CandidatesParams) -> FloatArray:
+    """Estimate the drift of frame `t` against frame `t − steps` and say so where there is one."""
+    shift = estimate_drift_um(
+        predicted,
+        np.asarray(tree.data),
+        max_distance_um=params.max_distance_um * math.sqrt(steps),
+        max_drift_um=params.max_drift_um,
+    )
+    length = float(np.linalg.norm(shift))
+    if length > 0:
+        jump = length > params.max_distance_um / 2
+        logger.log(
+            logging.WARNING if jump else logging.DEBUG,
+            "frame %d is shifted by %s µm (z, y, x) against frame %d beyond the predicted movement%s; removed.",
+            t,
+            np.round(shift, 1).tolist(),
+            t - steps,
+            ", a jump of the stage or of the embryo" if jump else "",
+        )
+    return shift
+
+
+def _warn_of_empty_frames(rows: dict[int, slice]) -> None:
+    empty = sorted(set(range(min(rows), max(rows))) - rows.keys()) if rows else []
+    if empty:
+        named = ", ".join(map(str, empty[:10])) + (" ..." if len(empty) > 10 else "")
+        logger.warning("no detection in %d frames between the first and the last: %s.", len(empty), named)
+
+
+def _report_unlinkable(t: int, predicted: FloatArray, tree: cKDTree, params: CandidatesParams) -> None:
+    nearest, _ = find_one_nearest(predicted, tree)
+    reach = params.max_distance_um
+    enough = math.ceil(float(nearest.min()) * 10) / 10
+    error = UnlinkableFrameError(
+        f"frame {t}: none of {len(predicted)} cells lies within {reach:g} µm of a cell in frame {t - 1}.",
+        measured=f"nearest earlier cell at {nearest.min():.1f} µm, median {np.median(nearest):.1f} µm",
+        cause="positions in voxels instead of µm, or a stage jump between frames",
+        fix=f"check the movie's voxel size, or raise candidates.max_distance_um above {enough:g}",
+    )
+    if not params.allow_unlinkable:
+        raise error
+    logger.warning("%s", error)

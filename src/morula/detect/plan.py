@@ -1,0 +1,63 @@
+"""Cutting a movie into blocks: as large as the memory allows, multiples of the network's strides."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from morula.core.blocks import Block, tile_blocks
+from morula.core.movie import Movie
+from morula.detect.params import DetectParams
+from morula.errors import ConfigError
+from morula.network.spec import NetworkSpec
+
+
+def plan_blocks(movie: Movie, spec: NetworkSpec, params: DetectParams) -> list[Block]:
+    """Cut the movie into blocks for `detect_block`.
+
+    Write regions start at multiples of the network's total stride and read regions reach one receptive field, one peak
+    window and one output voxel further, so that tiling leaves no trace in the detections.
+
+    Raises
+    ------
+    ConfigError
+        If even the smallest possible block is larger than `params.block_megavoxels`.
+    """
+    stride, halo = np.array(spec.total_stride), _halo_vox(movie, spec, params)
+    size = np.array(movie.shape[1:])
+    write = -(-size // stride) * stride
+    budget = params.block_megavoxels * 1e6
+
+    def seen(write_vox: np.ndarray) -> float:
+        return float(np.prod(np.minimum(write_vox + 2 * halo, size)))
+
+    while seen(write) > budget:
+        axis = int(np.argmax(np.where(write > stride, write, 0)))
+        if write[axis] <= stride[axis]:
+            raise ConfigError(
+                f"detect.block_megavoxels = {params.block_megavoxels:g} is too small for this network.",
+                measured=f"the smallest block sees {seen(write) / 1e6:.2f} megavoxels, halo {halo.tolist()} voxels",
+                fix=f"raise it to {seen(write) / 1e6 * 1.1:.2f} or more",
+            )
+        halves = -(-write[axis] // (2 * stride[axis]))
+        write[axis] = halves * stride[axis]
+    z, y, x = (int(w) for w in write)
+    reach = [(int(h), int(h)) for h in halo]
+    return tile_blocks(movie.shape, (params.block_frames, z, y, x), [(1, 1), *reach])
+
+
+def project_block_bytes(blocks: list[Block], movie: Movie) -> int:
+    """Estimate the peak memory of the largest block in bytes: about 50 float32 numbers per voxel of one frame."""
+    largest = max(
+        int(np.prod([min(s.stop, n) - max(s.start, 0) for s, n in zip(b.read[1:], movie.shape[1:], strict=True)]))
+        for b in blocks
+    )
+    return largest * 200
+
+
+def _halo_vox(movie: Movie, spec: NetworkSpec, params: DetectParams) -> np.ndarray:
+    """Voxels a block sees beyond its write region, rounded up to the total stride, order z, y, x."""
+    stem, stride = np.array(spec.stem_stride), np.array(spec.total_stride)
+    window = np.ceil(np.array(params.window_um) / movie.voxel_size_um / stem) * stem
+    reach = np.array(spec.context_vox) + window + stem
+    halo: np.ndarray = (np.ceil(reach / stride) * stride).astype(int)
+    return halo

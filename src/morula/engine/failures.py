@@ -1,0 +1,51 @@
+"""Which errors of a block are survived, and which of them are worth another try.
+
+Expected errors (ours, the operating system's, lack of memory) fail the block and let the others go on. Anything else is
+a fault in the program and ends the job at once; so do errors of the place where results go.
+
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from morula.core.blocks import Block
+from morula.engine.engine import BlockFailure, Result
+from morula.errors import ChunkError, DiskError, MorulaError, StoreError
+
+logger = logging.getLogger(__name__)
+
+EXPECTED: tuple[type[Exception], ...] = (MorulaError, OSError, MemoryError)
+"""Errors that fail their block only."""
+
+MAY_PASS: tuple[type[Exception], ...] = (ChunkError, ConnectionError, TimeoutError)
+"""Expected errors that another try may not meet: a read cut short, a network that stuttered."""
+
+ENDS_ALL: tuple[type[Exception], ...] = (DiskError, StoreError)
+"""Expected errors that every further block would meet too."""
+
+
+def attempt_block(work: Callable[[Block], Result], block: Block, *, retries: int) -> Result | BlockFailure:
+    """Compute one block, trying again after errors that may pass.
+
+    Raises
+    ------
+    DiskError, StoreError
+        As raised by `work`: no other block would fare better.
+    Exception
+        Whatever is not expected: a fault in the program.
+    """
+    attempt = 1
+    while True:
+        try:
+            return work(block)
+        except ENDS_ALL:
+            raise
+        except EXPECTED as error:
+            if attempt > retries or not isinstance(error, MAY_PASS):
+                logger.warning("%s failed: %s", block.name, str(error) or type(error).__name__)
+                logger.debug("%s: where it failed", block.name, exc_info=error)
+                return BlockFailure(block, error, attempt)
+            attempt += 1
+            logger.info("%s: attempt %d of %d after: %s", block.name, attempt, retries + 1, error)

@@ -1,0 +1,161 @@
+"""Candidate graphs as GEFF: detections with score and movement, possible links with their distance.
+
+Node properties t, z, y, x and score, edge property distance (µm), axes with units, edges parent → child; the movement
+vectors movement_z, movement_y, movement_x (µm) may be absent and are zero then. Node ids in the file are arbitrary;
+inside, nodes are rows sorted by frame, and `read_graph_file` says which id each row has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from morula.core.columns import FloatArray, IntArray
+from morula.core.detections import Detections
+from morula.core.graph import CandidateGraph
+from morula.errors import GraphError, TracksNotFoundError
+from morula.io.geff_store import GeffFolder
+from morula.io.geff_writer import GeffTable, write_geff
+from morula.io.id_rows import find_rows
+from morula.io.track_units import choose_um_per_unit
+
+_MOVEMENT = ("movement_z", "movement_y", "movement_x")
+_LARGEST_FRAME = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GraphFile:
+    """A candidate graph and the names its nodes have in the file.
+
+    Parameters
+    ----------
+    graph
+        The graph; rows are sorted by frame and otherwise as in the file.
+    node_id
+        Id in the file of each row, shape (n,), int64.
+    """
+
+    graph: CandidateGraph
+    node_id: IntArray
+
+
+def read_candidate_graph(path: Path) -> CandidateGraph:
+    """Read a candidate graph; as `read_graph_file`, without the node ids."""
+    return read_graph_file(path).graph
+
+
+def read_graph_file(path: Path) -> GraphFile:
+    """Read a candidate graph with its node ids; 10⁶ nodes and 3·10⁶ edges take about a second.
+
+    Parameters
+    ----------
+    path
+        GEFF folder.
+
+    Raises
+    ------
+    TracksNotFoundError
+        If there is no folder at this place.
+    TracksFormatError
+        If this is no GEFF, a property is absent or damaged.
+    GraphError
+        If an edge names an unknown node, does not go forward in time, or a number is not finite.
+    """
+    if not path.exists():
+        raise TracksNotFoundError(f"{path}: there is no candidate graph at this place.", fix="check the path")
+    geff = GeffFolder(path)
+    t, zyx_um, um_per_unit = geff.read_positions(1.0)
+    _check_frames(t, path)
+    _check_unique(geff.node_id, path)
+    movement_um = np.zeros_like(zyx_um)
+    if all(geff.has_node_prop(name) for name in _MOVEMENT):
+        movement_um = np.stack([geff.read_node_prop(name) for name in _MOVEMENT], axis=1) * um_per_unit
+    score, distance = geff.read_node_prop("score"), geff.read_edge_prop("distance")
+    unit = geff.edge_prop_unit("distance")
+    um_per_distance = 1.0 if unit is None else choose_um_per_unit(unit, 1.0, f"{path}, edge property distance")
+    order = None if (np.diff(t) >= 0).all() else np.argsort(t, kind="stable")
+    if order is not None:
+        t, zyx_um, score, movement_um = t[order], zyx_um[order], score[order], movement_um[order]
+    node_id = geff.node_id if order is None else geff.node_id[order]
+    edges = _find_edges(geff, node_id, t)
+    try:
+        nodes = Detections(t=t.astype(np.int32), zyx_um=zyx_um, score=score, movement_um=movement_um)
+        graph = CandidateGraph(nodes=nodes, edges=edges, distance_um=distance * um_per_distance)
+    except GraphError as error:
+        raise GraphError(f"{path}: {error.what}", measured=error.measured, cause=error.cause, fix=error.fix) from None
+    return GraphFile(graph=graph, node_id=node_id)
+
+
+def write_candidate_graph(graph: CandidateGraph, path: Path, *, overwrite: bool = False) -> None:
+    """Write a candidate graph as GEFF; node ids are the rows.
+
+    Parameters
+    ----------
+    graph
+        The graph.
+    path
+        Folder to write; it appears whole or not at all.
+    overwrite
+        Replace a zarr folder that exists.
+
+    Raises
+    ------
+    DiskError
+        If the folder exists and `overwrite` is false, or the disk refuses.
+    """
+    nodes = graph.nodes
+    columns = {
+        "t": nodes.t,
+        **{name: nodes.zyx_um[:, axis] for axis, name in enumerate("zyx")},
+        "score": nodes.score,
+        **{name: nodes.movement_um[:, axis] for axis, name in enumerate(_MOVEMENT)},
+    }
+    table = GeffTable(
+        node_id=np.arange(nodes.n),
+        node_props={name: np.ascontiguousarray(values) for name, values in columns.items()},
+        edge_ids=graph.edges,
+        edge_props={"distance": graph.distance_um},
+        in_um=frozenset({*_MOVEMENT, "distance"}),
+    )
+    write_geff(table, path, overwrite=overwrite)
+
+
+def _check_frames(t: FloatArray, path: Path) -> None:
+    whole = (t >= 0) & (t <= _LARGEST_FRAME) & (t == np.floor(t))
+    if not whole.all():
+        row = int(whole.argmin())
+        raise GraphError(
+            f"{path}, node {row}: t is {t[row]:g}, a frame is a whole number from 0 upwards.",
+            measured=f"{int((~whole).sum())} such nodes of {len(t)}",
+            cause="times in seconds in place of frame numbers",
+            fix="write the number of the frame as t",
+        )
+
+
+def _check_unique(node_id: IntArray, path: Path) -> None:
+    ordered = np.sort(node_id)
+    again = np.flatnonzero(np.diff(ordered) == 0)
+    if len(again):
+        raise GraphError(
+            f"{path}: the node id {ordered[again[0]]} occurs twice.",
+            measured=f"{len(again)} repeated ids among {len(node_id)} nodes",
+            fix="give every node its own id",
+        )
+
+
+def _find_edges(geff: GeffFolder, node_id: IntArray, t: FloatArray) -> IntArray:
+    edges = find_rows(node_id, geff.edge_ids)
+    if len(edges) and int(edges.min()) < 0:
+        first = int(np.flatnonzero((edges < 0).any(axis=1))[0])
+        raise GraphError(
+            f"{geff.path}, edge {first}: one of its nodes {geff.edge_ids[first].tolist()} is not in the graph.",
+            measured=f"{int((edges < 0).any(axis=1).sum())} such edges of {len(edges)}",
+            cause="nodes were removed without their edges",
+            fix="check it with `geff validate`, or write it again",
+        )
+    if not geff.directed:
+        swapped = t[edges[:, 0]] > t[edges[:, 1]]
+        edges[swapped] = edges[swapped][:, ::-1]
+    return edges

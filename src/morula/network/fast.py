@@ -1,0 +1,100 @@
+"""The `fast` network: a small residual 3D U-Net that sees three frames as channels.
+
+A strided stem makes the working grid; three levels of residual blocks follow, without any normalisation whose
+statistics span space, so that an output voxel depends on its surroundings alone and never on the tile. All padding
+replicates the edge: at the movie's faces this is the same in training and prediction; inside a movie, callers read a
+halo of `NetworkSpec.context_vox` and cut it off.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from morula.network.spec import NetworkSpec, Triple
+
+OUTPUT_CHANNELS = 4
+_RARE = -4.0  # logit of the cell indicator before training: nuclei fill few voxels
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3×3 convolutions added to their input; starts as the identity, which trains well without normalisation."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _convolution(channels)
+        self.second = _convolution(channels)
+        self.scale = nn.Parameter(torch.zeros(1))
+        self.activation = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (batch, channels, z, y, x) to the same shape."""
+        inner = self.second(self.activation(self.first(self.activation(x))))
+        return torch.addcmul(x, inner, self.scale)
+
+
+class FastNetwork(nn.Module):
+    """Cell indicator (logit) and movement vector (µm) from three consecutive frames.
+
+    Parameters
+    ----------
+    spec
+        Strides and channels, see `NetworkSpec`.
+    """
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        widths = spec.channels
+        self.stem = nn.Conv3d(spec.input_frames, widths[0], spec.stem_stride, spec.stem_stride)
+        self.encoders = nn.ModuleList(ResidualBlock(width) for width in widths)
+        self.downs = nn.ModuleList(
+            nn.Conv3d(a, b, factor, factor)
+            for a, b, factor in zip(widths[:-1], widths[1:], spec.downsampling, strict=True)
+        )
+        self.laterals = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.ups = nn.ModuleList(nn.Upsample(scale_factor=_floats(factor)) for factor in spec.downsampling)
+        self.decoders = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
+        self.head = nn.Sequential(
+            nn.ReLU(), nn.Conv3d(widths[0], 2 * widths[0], 1), nn.ReLU(), nn.Conv3d(2 * widths[0], OUTPUT_CHANNELS, 1)
+        )
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        last = self.head[-1]
+        nn.init.normal_(last.weight, std=0.01)  # type: ignore[arg-type]
+        with torch.no_grad():
+            last.bias[0] = _RARE  # type: ignore[index,operator]
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """Predict the middle frame.
+
+        Parameters
+        ----------
+        frames
+            Normalised intensities, shape (batch, 3, z, y, x), sizes multiples of `NetworkSpec.total_stride`.
+
+        Returns
+        -------
+        tensor
+            Shape (batch, 4, z, y, x) on the working grid: indicator logit, movement z, y, x in µm.
+        """
+        x = self.encoders[0](self.stem(frames))
+        skips = []
+        for down, encoder in zip(self.downs, list(self.encoders)[1:], strict=True):
+            skips.append(x)
+            x = encoder(down(x))
+        for lateral, up, decoder, skip in reversed(list(zip(self.laterals, self.ups, self.decoders, skips, strict=True))):
+            x = decoder(skip + up(lateral(x)))
+        return self.head(x)  # type: ignore[no-any-return]
+
+
+def _convolution(channels: int) -> nn.Conv3d:
+    return nn.Conv3d(channels, channels, 3, padding=1, padding_mode="replicate")
+
+
+def _floats(factor: Triple) -> tuple[float, float, float]:
+    return float(factor[0]), float(factor[1]), float(factor[2])

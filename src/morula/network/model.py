@@ -1,0 +1,108 @@
+"""A trained network on disk: weights as safetensors, everything else as JSON inside the same file (never pickle)."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from morula.core.movie import Movie
+from morula.errors import ModelError
+from morula.network.fast import FastNetwork
+from morula.network.spec import NetworkSpec
+
+_FORMAT = "morula-model-1"
+_VOXEL_TOLERANCE = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A network ready to predict.
+
+    Parameters
+    ----------
+    network
+        The module, in evaluation mode.
+    spec
+        What its weights need.
+    """
+
+    network: FastNetwork
+    spec: NetworkSpec
+
+    def check_movie(self, movie: Movie) -> None:
+        """Refuse a movie whose voxels differ by more than 10 % from those of the training movie.
+
+        Raises
+        ------
+        ModelError
+            With both voxel sizes.
+        """
+        trained, given = np.array(self.spec.voxel_size_um), movie.voxel_size_um
+        if (np.abs(given / trained - 1) > _VOXEL_TOLERANCE).any():
+            raise ModelError(
+                f"{movie.name}: the model was trained at another voxel size.",
+                measured=f"model z, y, x = {trained.tolist()} µm, movie {given.tolist()} µm",
+                cause="a model from another microscope or magnification",
+                fix="train on this movie, or resample it to the model's voxel size",
+            )
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write weights and description into one safetensors file, whole or not at all."""
+    temporary = path.with_suffix(".partial")
+    metadata = {"format": _FORMAT, "spec": json.dumps(model.spec.to_dict())}
+    save_file({name: value.contiguous() for name, value in model.network.state_dict().items()}, temporary, metadata)
+    os.replace(temporary, path)
+
+
+def load_model(path: Path) -> Model:
+    """Read a model.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, or its weights do not fit the network it names.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: there is no model here.", fix="run `morula train` first") from None
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a readable model ({error}).", fix="train again") from None
+    if metadata.get("format") != _FORMAT:
+        raise ModelError(
+            f"{path}: format '{metadata.get('format')}', expected '{_FORMAT}'.",
+            cause="weights of another program or version",
+            fix="train again, or install the version that wrote them",
+        )
+    try:
+        described = json.loads(metadata.get("spec", ""))
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{path}: the model's description is damaged ({error}).", fix="train again") from None
+    return build_model(NetworkSpec.from_dict(described), weights, str(path))
+
+
+def build_model(spec: NetworkSpec, weights: dict[str, torch.Tensor], name: str = "model") -> Model:
+    """Put weights into the network a spec describes.
+
+    Raises
+    ------
+    ModelError
+        If a tensor is missing, left over or of another shape.
+    """
+    network = FastNetwork(spec)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelError(f"{name}: the weights do not fit the network: {error}", fix="train again") from None
+    network.eval()
+    return Model(network=network, spec=spec)

@@ -1,0 +1,150 @@
+"""What each node, link, start and division of a candidate graph costs.
+
+Owns the cost function of Malin-Mayor et al. 2023, as arrays and as the plain sum for a given choice. Refuses costs that
+are not finite.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from morula.core.columns import BoolArray, FloatArray, IntArray, ReadOnlyColumns, column
+from morula.core.graph import CandidateGraph
+from morula.errors import GraphError
+from morula.solve.params import SolveParams
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Costs(ReadOnlyColumns):
+    """One number per thing that may be chosen, any sign; what is chosen is summed.
+
+    Parameters
+    ----------
+    node, start, division
+        Cost of taking each node, of a track that begins there, and of a division there, shape (n,).
+    edge
+        Cost of each link, shape (m,).
+
+    Raises
+    ------
+    GraphError
+        If lengths differ or a cost is not finite.
+    """
+
+    node: FloatArray
+    edge: FloatArray
+    start: FloatArray
+    division: FloatArray
+
+    def __post_init__(self) -> None:
+        n, m = len(self.node), len(self.edge)
+        for name, size in (("node", n), ("edge", m), ("start", n), ("division", n)):
+            try:
+                values = column(getattr(self, name), np.float64, (size,), f"{name} costs")
+            except ValueError as error:
+                raise GraphError(
+                    f"costs: {error}.",
+                    cause="a score, distance or weight too large, or arrays of different graphs",
+                    fix="check the scores and distances of the graph and the weights in [solve]",
+                ) from None
+            object.__setattr__(self, name, values)
+
+    def find_unit(self) -> float:
+        """Return the power of two nearest below the median size of all costs that are not 0 (1 if all are).
+
+        Solvers compare costs with fixed tolerances; in this unit a typical cost is near 1 whatever the user's weights.
+        """
+        sizes = np.abs(np.concatenate([self.node, self.edge, self.start, self.division]))
+        sizes = sizes[sizes > 0]
+        return float(2.0 ** np.floor(np.log2(np.median(sizes)))) if len(sizes) else 1.0
+
+    def scaled(self, factor: float) -> Costs:
+        """Return all costs times `factor`."""
+        return Costs(
+            node=self.node * factor,
+            edge=self.edge * factor,
+            start=self.start * factor,
+            division=self.division * factor,
+        )
+
+
+def price_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatArray | None = None) -> Costs:
+    """Turn scores and distances into costs.
+
+    Parameters
+    ----------
+    graph
+        The candidate graph.
+    params
+        Cost weights.
+    extent_um
+        Centre of the movie's last voxel, µm, order z, y, x, shape (3,); None for a bare graph.
+
+    Returns
+    -------
+    costs
+        ``tau_V + w_V s`` per node, ``w_E d`` per edge, c_T and c_D per node; c_T is 0 in the first frame that has
+        nodes and near the movie's faces, as the settings say (Malin-Mayor et al. 2023, "Candidate graph optimisation").
+
+    Raises
+    ------
+    GraphError
+        If a cost overflows.
+    """
+    nodes = graph.nodes
+    start = np.full(nodes.n, params.start_cost)
+    if params.free_first_frame and nodes.n:
+        start[nodes.t == nodes.t[0]] = 0.0
+    if params.free_border_um > 0 and extent_um is not None:
+        start[_lie_near_faces(nodes.zyx_um, np.asarray(extent_um), params.free_border_um)] = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        return Costs(
+            node=params.node_constant + params.node_score_weight * nodes.score,
+            edge=params.edge_distance_weight * graph.distance_um,
+            start=start,
+            division=np.full(nodes.n, params.division_cost),
+        )
+
+
+def _lie_near_faces(zyx_um: FloatArray, extent_um: FloatArray, border_um: float) -> BoolArray:
+    thin = np.flatnonzero(extent_um <= 2 * border_um)
+    if len(thin):
+        logger.warning(
+            "every place lies within %g µm of a %s face of the movie (%g µm deep): no track start costs anything. "
+            "Lower solve.free_border_um.",
+            border_um,
+            "zyx"[thin[0]],
+            extent_um[thin[0]],
+        )
+    near = (zyx_um <= border_um) | (zyx_um >= extent_um - border_um)
+    return np.asarray(near.any(axis=1))
+
+
+def sum_costs(costs: Costs, edges: IntArray, node_selected: BoolArray, edge_selected: BoolArray) -> float:
+    """Return the cost of a choice, the plain sum in float64, constants included.
+
+    A selected node without selected parent edge is a start; one with two selected child edges is a division.
+
+    Parameters
+    ----------
+    costs
+        Costs of the graph.
+    edges
+        Rows of parent and child, shape (m, 2).
+    node_selected, edge_selected
+        The choice, shapes (n,) and (m,); every end of a selected edge is selected.
+    """
+    n = len(costs.node)
+    parents = np.bincount(edges[edge_selected, 1], minlength=n)
+    children = np.bincount(edges[edge_selected, 0], minlength=n)
+    return float(
+        costs.node[node_selected].sum()
+        + costs.edge[edge_selected].sum()
+        + costs.start[node_selected & (parents == 0)].sum()
+        + costs.division[children == 2].sum()
+    )

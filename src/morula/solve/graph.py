@@ -1,0 +1,93 @@
+"""The front door of this stage: a candidate graph goes in, the cheapest forest comes out.
+
+Owns the order of things (price, solve, check, drop fragments) and the words for how the result was obtained. How it is
+found is the solver's business, see `solution`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import numpy as np
+
+from morula.core.columns import FloatArray
+from morula.core.graph import CandidateGraph
+from morula.core.lineages import Selection, SolveStatus
+from morula.solve.costs import price_graph, sum_costs
+from morula.solve.exact import solve_exactly
+from morula.solve.forest import check_forest, keep_long_lineages
+from morula.solve.params import SolveParams
+from morula.solve.solution import Limits, Solution
+
+logger = logging.getLogger(__name__)
+
+
+def solve_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatArray | None = None) -> Selection:
+    """Choose the cheapest forest of a candidate graph (Malin-Mayor et al. 2023, "Candidate graph optimisation").
+
+    Parameters
+    ----------
+    graph
+        Detections and possible links.
+    params
+        Cost weights and limits.
+    extent_um
+        Centre of the movie's last voxel, µm, order z, y, x, shape (3,), for `params.free_border_um`; None for a bare
+        graph.
+
+    Returns
+    -------
+    selection
+        Status "optimal" if no forest is cheaper; "feasible" if a limit ended the search, the gap asked for was reached,
+        or fragments were dropped afterwards. The objective is the plain sum of costs of what is selected, the lower
+        bound that of the whole graph.
+
+    Raises
+    ------
+    GraphError
+        If a cost is not finite.
+    SolveError
+        If no forest was found within the time limit.
+
+    Examples
+    --------
+    >>> from morula.core.detections import Detections
+    >>> nodes = Detections.sorted([0, 1, 1], [[0, 0, 0], [0, 0, 1], [0, 0, 9]], [0.9, 0.8, 0.1], np.zeros((3, 3)))
+    >>> graph = CandidateGraph(nodes=nodes, edges=[[0, 1], [0, 2]], distance_um=[1.0, 9.0])
+    >>> selection = solve_graph(graph, SolveParams())
+    >>> selection.node_selected.tolist(), selection.objective, selection.status
+    ([True, True, False], -10.0, 'optimal')
+    """
+    began = time.perf_counter()
+    costs = price_graph(graph, params, extent_um=extent_um)
+    limits = Limits.starting_now(params.gap, params.time_limit_s)
+    if graph.nodes.n:
+        solution = solve_exactly(graph.edges, costs, limits, formulation=params.formulation)
+    else:
+        solution = Solution(np.zeros(0, bool), np.zeros(0, bool), lower_bound=0.0, proven=True)
+    check_forest(graph.edges, solution.node_selected, solution.edge_selected)
+    node, edge = keep_long_lineages(
+        graph.nodes.t, graph.edges, solution.node_selected, solution.edge_selected, params.min_track_frames
+    )
+    dropped = int(solution.node_selected.sum() - node.sum())
+    status: SolveStatus = "optimal" if solution.proven and not dropped else "feasible"
+    objective = sum_costs(costs, graph.edges, node, edge)
+    selection = Selection(
+        node_selected=node,
+        edge_selected=edge,
+        objective=objective,
+        lower_bound=objective if status == "optimal" else min(solution.lower_bound, objective),
+        status=status,
+        seconds=time.perf_counter() - began,
+    )
+    logger.info(
+        "solved %d nodes and %d edges: %s, cost %.6g, gap %.2g; %d nodes of short lineages dropped",
+        graph.nodes.n,
+        graph.n_edges,
+        status,
+        objective,
+        selection.gap,
+        dropped,
+    )
+    return selection

@@ -1,0 +1,60 @@
+"""The settings of the solve stage: what a choice of nodes and links costs, and how hard to look for the cheapest."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
+class SolveParams:
+    """Cost weights and limits (table ``[solve]`` of a run's configuration).
+
+    A choice costs ``sum(node_constant + node_score_weight * score)`` over its detections, plus
+    ``edge_distance_weight * distance`` over its links, plus `start_cost` for each track that begins and `division_cost`
+    for each division. The cheapest forest wins, so whatever pays must be negative: with the defaults a good detection
+    (score 0.8) pays 5 and a link of 1.5 µm costs 1.5.
+    """
+
+    node_constant: float = Field(default=3.0, allow_inf_nan=False)
+    """Cost of any detection, before its score (tau_V of Malin-Mayor et al. 2023). The default, with the score weight,
+    puts the break-even at a score of 0.3: below it a detection is taken only where it saves a track from breaking."""
+
+    node_score_weight: float = Field(default=-10.0, allow_inf_nan=False)
+    """Cost per unit of score, negative because a high score speaks for a cell (w_V)."""
+
+    edge_distance_weight: float = Field(default=1.0, allow_inf_nan=False)
+    """Cost per µm between a cell's predicted earlier position and the parent linked to it (w_E). The unit of all other
+    costs: they are in µm of distance one would accept for them."""
+
+    start_cost: float = Field(default=6.0, allow_inf_nan=False)
+    """Cost of a track that begins (c_T). A single detection of score 0.8 does not pay for it, two linked ones do."""
+
+    division_cost: float = Field(default=3.0, allow_inf_nan=False)
+    """Cost of a division (c_D; 1 in the paper, on another scale). With the start cost it decides what an extra cell
+    nearby is: a daughter if its link is shorter than start_cost − division_cost µm, a new track otherwise."""
+
+    free_first_frame: bool = True
+    """Tracks that begin in the first frame with detections pay no start cost: their cells were there before."""
+
+    free_border_um: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Tracks that begin within this distance in µm of a face of the movie, z faces included, pay no start cost: their
+    cells may have come in. Without effect on a bare graph, whose faces are unknown. Keep it far below half of the
+    thinnest axis, or no start costs anything and new tracks take the place of divisions."""
+
+    gap: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Relative gap between cost and lower bound at which to stop; 0 asks for the proven optimum."""
+
+    time_limit_s: float | None = Field(default=None, gt=0)
+    """Wall time in seconds after which the best forest so far is taken (its status and gap say so). None by default: a
+    time limit makes the answer depend on the machine."""
+
+    min_track_frames: int = Field(default=1, ge=1)
+    """Lineages that span fewer frames than this are dropped after solving (not where the whole graph is shorter); 1
+    drops none."""
+
+    formulation: Literal["tight", "paper"] = "tight"
+    """How the problem is written for the solver: "tight" (its relaxation is nearly always integral) or "paper" (as
+    printed in Malin-Mayor et al. 2023). Both have the same optimum."""

@@ -1,0 +1,171 @@
+"""Reading a store: stages, blocks and results, also while another process writes. Changes nothing, takes no lock."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from morula.core.detections import Detections
+from morula.core.graph import CandidateGraph
+from morula.core.lineages import Selection
+from morula.errors import StoreError
+from morula.store.connection import connect_for_reading, explained_sqlite_errors, read_transaction
+from morula.store.records import BlockCounts, FailedBlock, StageRecord
+from morula.store.rows import select_detections, select_graph, select_selection
+from morula.store.schema import check_schema
+
+_STAGE_COLUMNS = (
+    "id, name, fingerprint, settings, after, files, n_blocks, state, started, finished, seconds, error, summary"
+)
+
+
+class StoreReader:
+    """An open store that can be read.
+
+    Parameters
+    ----------
+    path
+        The SQLite file.
+    connection
+        Open connection to it; closed with the reader.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path, *, busy_timeout_s: float = 30.0) -> Self:
+        """Open an existing store for reading.
+
+        Raises
+        ------
+        StoreError
+            If there is no store here, or the file is something else.
+        StoreVersionError
+            If another version of morula wrote it.
+        """
+        connection = connect_for_reading(path, busy_timeout_s=busy_timeout_s)
+        try:
+            check_schema(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(path, connection)
+
+    def close(self) -> None:
+        """Close the connection; a second call does nothing."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def read_stages(self) -> tuple[StageRecord, ...]:
+        """Return all stages begun so far, in the order they were begun."""
+        with explained_sqlite_errors(self.path):
+            rows = self._connection.execute(f"SELECT {_STAGE_COLUMNS} FROM stages ORDER BY id").fetchall()
+        return tuple(_build_record(row) for row in rows)
+
+    def find_stage(self, name: str) -> StageRecord | None:
+        """Return a stage by name, None if it was never begun or its results were cleared."""
+        return next((record for record in self.read_stages() if record.name == name), None)
+
+    def require_stage(self, name: str) -> StageRecord:
+        """Return a stage that is done.
+
+        Raises
+        ------
+        StoreError
+            If it is not done.
+        """
+        record = self.find_stage(name)
+        if record is None or record.state != "done":
+            raise StoreError(
+                f"{self.path}: {name} is not done.",
+                measured="it has not begun" if record is None else f"its state is {record.state}",
+                fix="run `morula run` with this run directory: it goes on where it stopped",
+            )
+        return record
+
+    def read_done_blocks(self, stage: str) -> frozenset[int]:
+        """Return the indices of the blocks of a stage that are done."""
+        query = (
+            "SELECT block FROM blocks JOIN stages ON stages.id = stage WHERE stages.name = ? AND blocks.state = 'done'"
+        )
+        with explained_sqlite_errors(self.path):
+            return frozenset(int(block) for (block,) in self._connection.execute(query, (stage,)))
+
+    def read_failed_blocks(self, stage: str) -> tuple[FailedBlock, ...]:
+        """Return the blocks of a stage that failed, by index."""
+        query = (
+            "SELECT block, blocks.name, attempts, blocks.error FROM blocks JOIN stages ON stages.id = stage "
+            "WHERE stages.name = ? AND blocks.state = 'failed' ORDER BY block"
+        )
+        with explained_sqlite_errors(self.path):
+            return tuple(FailedBlock(*row) for row in self._connection.execute(query, (stage,)))
+
+    def count_blocks(self, record: StageRecord) -> BlockCounts:
+        """Count the blocks of a stage."""
+        query = (
+            "SELECT count(*) FILTER (WHERE state = 'done'), count(*) FILTER (WHERE state = 'failed'), "
+            "count(*) FILTER (WHERE state = 'done' AND finished >= ?), "
+            "coalesce(max(finished) FILTER (WHERE state = 'done'), 0.0) FROM blocks WHERE stage = ?"
+        )
+        with explained_sqlite_errors(self.path):
+            return BlockCounts(*self._connection.execute(query, (record.started, record.id)).fetchone())
+
+    def read_detections(self, stage: str = "detect") -> Detections:
+        """Return the detections of all blocks of a finished stage, sorted (cost: 2 s for 1e6).
+
+        Raises
+        ------
+        StoreError
+            If the stage is not done, or the store is damaged.
+        """
+        with read_transaction(self._connection, self.path):
+            return select_detections(self._connection, self.require_stage(stage).id)[0]
+
+    def read_graph(self, stage: str = "candidates") -> CandidateGraph:
+        """Return the candidate graph of a finished stage, its edges as they were written.
+
+        Raises
+        ------
+        StoreError
+            If the stage is not done or wrote no graph, or the store is damaged.
+        """
+        with read_transaction(self._connection, self.path):
+            stage_id = self.require_stage(stage).id
+            query = "SELECT detections_stage FROM graphs WHERE stage = ?"
+            row = self._connection.execute(query, (stage_id,)).fetchone()
+            if row is None:
+                raise StoreError(f"{self.path}: {stage} wrote no graph.", fix="name the stage that did")
+            return select_graph(self._connection, stage_id, int(row[0]))
+
+    def read_selection(self, stage: str = "solve") -> Selection:
+        """Return the selection of a finished stage; it belongs to the graph that was solved.
+
+        Raises
+        ------
+        StoreError
+            If the stage is not done or wrote no selection, or the store is damaged.
+        """
+        with read_transaction(self._connection, self.path):
+            selection = select_selection(self._connection, self.require_stage(stage).id)
+        if selection is None:
+            raise StoreError(f"{self.path}: {stage} wrote no selection.", fix="name the stage that did")
+        return selection
+
+
+def _build_record(row: tuple[object, ...]) -> StageRecord:
+    values = dict(zip(_STAGE_COLUMNS.split(", "), row, strict=True))
+    for name in ("settings", "after", "files", "summary"):
+        values[name] = json.loads(str(values[name] or "{}"))
+    return StageRecord(**{**values, "files": tuple(values["files"]), "error": values["error"] or ""})  # type: ignore[arg-type]

@@ -1,0 +1,89 @@
+"""Checkpoints of training: everything needed to go on bit for bit, in one safetensors file, replaced atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+
+@dataclass(slots=True)
+class TrainingLog:
+    """Numbers gathered during training, one list per column; becomes a `TrainingHistory`."""
+
+    columns: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, **values: float) -> None:
+        """Append one value to each named column."""
+        for name, value in values.items():
+            self.columns.setdefault(name, []).append(value)
+
+
+@dataclass(slots=True)
+class TrainingState:
+    """What changes during training.
+
+    Parameters
+    ----------
+    network
+        The network being trained.
+    average
+        Its moving average, which prediction uses.
+    optimizer
+        AdamW with its moments.
+    iteration
+        Steps done.
+    log
+        Losses and validations so far.
+    """
+
+    network: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.Optimizer
+    iteration: int
+    log: TrainingLog
+
+
+def save_checkpoint(state: TrainingState, path: Path, fingerprint: str) -> None:
+    """Write a checkpoint, whole or not at all."""
+    tensors = {f"network.{k}": v.contiguous() for k, v in state.network.state_dict().items()}
+    tensors |= {f"average.{k}": v.clone() for k, v in state.average.state_dict().items()}
+    for index, moments in state.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value.clone() for name, value in moments.items()}
+    described = {"iteration": state.iteration, "log": state.log.columns}
+    temporary = path.with_suffix(".partial")
+    save_file(tensors, temporary, {"fingerprint": fingerprint, "state": json.dumps(described)})
+    os.replace(temporary, path)
+
+
+def resume_checkpoint(state: TrainingState, path: Path, fingerprint: str) -> bool:
+    """Load a checkpoint into `state`; false, with `state` untouched, if there is none for exactly this training."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("fingerprint") != fingerprint:
+                return False
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (FileNotFoundError, SafetensorError):
+        return False
+    described = json.loads(metadata["state"])
+    state.network.load_state_dict(_under("network.", tensors))
+    state.average.load_state_dict(_under("average.", tensors))
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in _under("optimizer.", tensors).items():
+        index, key = name.split(".", 1)
+        moments.setdefault(int(index), {})[key] = value
+    state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
+    state.iteration = described["iteration"]
+    state.log = TrainingLog(described["log"])
+    return True
+
+
+def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

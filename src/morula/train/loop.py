@@ -1,0 +1,218 @@
+"""Training from top to bottom: labels, batches, steps, validation, checkpoints."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from copy import deepcopy
+from math import cos, isfinite, pi
+from pathlib import Path
+
+import torch
+
+from morula.core.history import TrainingHistory
+from morula.core.movie import Movie
+from morula.core.progress import Progress, ProgressSink, ignore_progress
+from morula.core.tracks import Tracks
+from morula.errors import AnnotationError, TrainingError
+from morula.network.fast import FastNetwork
+from morula.network.intensity import measure_intensity
+from morula.network.model import Model
+from morula.network.spec import NetworkSpec, choose_network
+from morula.train.checkpoint import TrainingLog, TrainingState, resume_checkpoint, save_checkpoint
+from morula.train.labels import Labels, collect_labels
+from morula.train.loss import Losses, compute_losses
+from morula.train.params import TrainParams
+from morula.train.sampling import CropSampler, FrameReader
+from morula.train.targets import Targets
+from morula.train.validate import validate_network
+
+_LOG = logging.getLogger(__name__)
+_WARM_UP = 0.05
+_LOG_EVERY = 20
+_MAX_GRADIENT = 1.0
+_FEWEST_POINTS = 10
+_FEWEST_LINKS = 5
+
+
+def train_network(
+    movie: Movie,
+    annotations: Tracks,
+    held_out: Tracks,
+    params: TrainParams,
+    *,
+    checkpoint: Path | None = None,
+    fingerprint: str = "",
+    progress: ProgressSink = ignore_progress,
+) -> tuple[Model, TrainingHistory]:
+    """Learn cell indicator and movement vectors from sparse points.
+
+    Parameters
+    ----------
+    movie
+        The movie; read in small boxes.
+    annotations
+        Points to learn from.
+    held_out
+        Points to validate on, never learned from; may be empty.
+    params
+        Settings.
+    checkpoint
+        File to continue from and to write to; the run goes on bit for bit (CPU, same settings and threads).
+    fingerprint
+        Identity of this training's inputs; a checkpoint of another one is ignored.
+    progress
+        Listener.
+
+    Raises
+    ------
+    AnnotationError
+        If there are fewer points or links than can be learned from.
+    TrainingError
+        If the loss is not finite.
+    """
+    _check_enough(annotations)
+    with _threads(params.threads):
+        intensity = measure_intensity(movie)
+        spec = choose_network(movie.voxel_size_um, torch.tensor(params.nucleus_radius_um).double().numpy())
+        reader = FrameReader(movie, intensity)
+        state = _start(spec, params)
+        if checkpoint is not None and resume_checkpoint(state, checkpoint, fingerprint):
+            _LOG.info("training goes on at iteration %d of %d", state.iteration, params.iterations)
+        labels = collect_labels(movie, annotations, params)
+        _train(state, spec, reader, labels, held_out, params, (checkpoint, fingerprint), progress)
+        return Model(network=state.average.eval(), spec=spec), _history(state.log)  # type: ignore[arg-type]
+
+
+def _check_enough(annotations: Tracks) -> None:
+    links = len(annotations.edges)
+    if annotations.n < _FEWEST_POINTS or links < _FEWEST_LINKS:
+        raise AnnotationError(
+            f"{annotations.n} annotated points with {links} links are too few to learn from.",
+            measured=f"at least {_FEWEST_POINTS} points and {_FEWEST_LINKS} links are needed, some hundred are better",
+            cause="an empty or truncated track file",
+            fix="follow a few more cells through the movie, divisions included",
+        )
+
+
+def _start(spec: NetworkSpec, params: TrainParams) -> TrainingState:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(params.seed)
+        network = FastNetwork(spec)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay)
+    return TrainingState(network, deepcopy(network), optimizer, 0, TrainingLog())
+
+
+def _train(
+    state: TrainingState,
+    spec: NetworkSpec,
+    reader: FrameReader,
+    labels: Labels,
+    held_out: Tracks,
+    params: TrainParams,
+    checkpoint: tuple[Path | None, str],
+    progress: ProgressSink,
+) -> None:
+    sampler = CropSampler(reader, labels, spec, params)
+    validate_at = {round(params.iterations * (i + 1) / params.validations) for i in range(params.validations)}
+    recent: list[tuple[float, float]] = []
+    for crops, targets in _prefetched(sampler, state.iteration, params.iterations):
+        losses = _step(state, crops, targets, params)
+        recent.append((float(losses.indicator.detach()), float(losses.movement.detach())))
+        if state.iteration % _LOG_EVERY == 0 or state.iteration == params.iterations:
+            indicator, movement = (sum(column) / len(recent) for column in zip(*recent, strict=True))
+            state.log.add(iteration=state.iteration, indicator_loss=indicator, movement_loss=movement)
+            recent.clear()
+            detail = f"indicator loss {indicator:.3f}, movement loss {movement:.2f}"
+            progress(Progress("train", state.iteration, params.iterations, "iterations", detail))
+        if state.iteration in validate_at:
+            _validate(state, spec, reader, held_out, params)
+        if checkpoint[0] is not None and state.iteration % params.checkpoint_every == 0:
+            save_checkpoint(state, checkpoint[0], checkpoint[1])
+
+
+def _prefetched(sampler: CropSampler, first: int, last: int) -> Iterator[tuple[torch.Tensor, list[Targets]]]:
+    """Draw the next batch while the current one is learned; which batch it is depends on the iteration alone."""
+    if first >= last:
+        return
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(sampler.draw_batch, first)
+        for iteration in range(first + 1, last + 1):
+            batch = waiting.result()
+            if iteration < last:
+                waiting = pool.submit(sampler.draw_batch, iteration)
+            yield batch
+
+
+def _step(state: TrainingState, crops: torch.Tensor, targets: list[Targets], params: TrainParams) -> Losses:
+    for group in state.optimizer.param_groups:
+        group["lr"] = params.learning_rate * _rate(state.iteration / params.iterations)
+    device = next(state.network.parameters()).device
+    prediction = state.network(crops.to(device, memory_format=torch.channels_last_3d))
+    losses = compute_losses(prediction, targets, state.iteration, params)
+    total = losses.indicator + params.movement_weight * losses.movement
+    if not isfinite(float(total.detach())):
+        raise TrainingError(
+            f"train: the loss is not finite at iteration {state.iteration}.",
+            measured=f"indicator {float(losses.indicator):g}, movement {float(losses.movement):g}",
+            cause="a learning rate that is too high, or voxels that are not finite",
+            fix="lower train.learning_rate (a third of it), or look for NaN in the movie",
+        )
+    state.optimizer.zero_grad()
+    total.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), _MAX_GRADIENT)
+    state.optimizer.step()
+    state.iteration += 1
+    decay = min(params.average_decay, state.iteration / (state.iteration + 10))
+    with torch.no_grad():
+        for averaged, current in zip(state.average.parameters(), state.network.parameters(), strict=True):
+            averaged.lerp_(current, 1 - decay)
+    return losses
+
+
+def _rate(share: float) -> float:
+    """Linear warm-up, then a cosine down to 1 %."""
+    if share < _WARM_UP:
+        return (share + 1e-3) / (_WARM_UP + 1e-3)
+    return 0.01 + 0.99 * 0.5 * (1 + cos(pi * (share - _WARM_UP) / (1 - _WARM_UP)))
+
+
+def _validate(
+    state: TrainingState, spec: NetworkSpec, reader: FrameReader, held_out: Tracks, params: TrainParams
+) -> None:
+    if not held_out.n:
+        return
+    result = validate_network(state.average.eval(), spec, reader, held_out, params)  # type: ignore[arg-type]
+    _LOG.info(
+        "iteration %d: validation recall %.3f, movement error %.2f µm (no motion %.2f µm)",
+        state.iteration, result.recall, result.movement_um, result.no_motion_um,
+    )  # fmt: skip
+    if isfinite(result.movement_um):
+        state.log.add(
+            val_iteration=state.iteration,
+            val_recall=result.recall,
+            val_movement_um=result.movement_um,
+            val_no_motion_um=result.no_motion_um,
+        )
+
+
+def _history(log: TrainingLog) -> TrainingHistory:
+    names = (
+        "iteration", "indicator_loss", "movement_loss",
+        "val_iteration", "val_recall", "val_movement_um", "val_no_motion_um",
+    )  # fmt: skip
+    return TrainingHistory(**{name: log.columns.get(name, []) for name in names})  # type: ignore[arg-type]
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

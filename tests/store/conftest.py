@@ -1,0 +1,108 @@
+"""Small blocks, detections and graphs for the store's tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from morula.core.blocks import Block, tile_blocks
+from morula.core.detections import Detections
+from morula.core.graph import CandidateGraph
+from morula.core.lineages import Selection
+from morula.store.records import StageRecord
+from morula.store.run_directory import RunDirectory
+from morula.store.store import Store
+
+MakeDetections = Callable[..., Detections]
+MakeStage = Callable[..., StageRecord]
+
+
+@pytest.fixture
+def blocks() -> list[Block]:
+    """Six blocks: two frames, three pieces along y."""
+    return tile_blocks((2, 4, 12, 4), (1, 4, 4, 4), [(0, 0), (1, 1), (1, 1), (1, 1)])
+
+
+@pytest.fixture
+def make_detections() -> MakeDetections:
+    """Detections as if found in a block: as many as asked, in its frames, different for every seed."""
+
+    def make(block: Block, n: int = 5, seed: int = 0) -> Detections:
+        rng = np.random.default_rng([seed, block.index])
+        t = rng.integers(block.write[0].start, block.write[0].stop, n)
+        return Detections.sorted(t, rng.uniform(0, 9, (n, 3)), rng.uniform(0, 1, n), rng.normal(0, 1, (n, 3)))
+
+    return make
+
+
+@pytest.fixture
+def make_stage() -> MakeStage:
+    """A stage as the pipeline would ask for it."""
+
+    def make(name: str = "detect", **changes: object) -> StageRecord:
+        values: dict[str, object] = {
+            "id": 0,
+            "name": name,
+            "fingerprint": "f0",
+            "settings": {},
+            "after": {},
+            "files": (),
+            "n_blocks": 6,
+            "state": "running",
+            "started": time.time(),
+        }
+        return StageRecord(**{**values, **changes})  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def store(tmp_path: Path, make_stage: MakeStage) -> Iterator[Store]:
+    """An open store in which `detect` has begun."""
+    with Store.open(tmp_path / "store.sqlite", busy_timeout_s=0.2) as opened:
+        opened.begin_stage(make_stage())
+        yield opened
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunDirectory]:
+    """A new run directory, open."""
+    with RunDirectory.open(tmp_path / "run", busy_timeout_s=0.2) as opened:
+        yield opened
+
+
+@pytest.fixture
+def graph() -> CandidateGraph:
+    r"""Three frames, a division and a crossing candidate.
+
+        t=0    t=1    t=2
+         0 ---- 1 ---- 3
+          \      \
+           \----- 2 -- 4
+    """
+    nodes = Detections.sorted(
+        np.array([0, 1, 1, 2, 2]),
+        np.array([[0, 0, 0], [0, 0, 1], [0, 0, 5], [0, 0, 2], [0, 0, 6.0]]),
+        np.array([0.9, 0.8, 0.7, 0.6, 0.5]),
+        np.zeros((5, 3)),
+    )
+    return CandidateGraph(
+        nodes=nodes, edges=np.array([[0, 1], [0, 2], [1, 3], [2, 4], [1, 4]]), distance_um=np.array([1, 5, 1, 1, 4.0])
+    )
+
+
+@pytest.fixture
+def selection() -> Selection:
+    """The lineage 0-1-3 of `graph`."""
+    return Selection(
+        node_selected=np.array([True, True, False, True, False]),
+        edge_selected=np.array([True, False, True, False, False]),
+        objective=-1.25,
+        lower_bound=-np.inf,
+        status="feasible",
+        seconds=0.5,
+    )

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from morula.core.blocks import Block
+from morula.core.detections import Detections
+from morula.core.graph import CandidateGraph
+from morula.core.lineages import Selection
+from morula.errors import ChunkError, StoreError, StoreLockedError
+from morula.store.reader import StoreReader
+from morula.store.records import FailedBlock, StageRecord
+from morula.store.store import Store
+
+MakeDetections = Callable[..., Detections]
+MakeStage = Callable[..., StageRecord]
+
+
+def _columns(detections: Detections) -> list[bytes]:
+    return [getattr(detections, name).tobytes() for name in ("t", "zyx_um", "score", "movement_um")]
+
+
+def _finish_detect(store: Store, nodes: Detections, block: Block) -> None:
+    store.write_block("detect", block, nodes, 0.1)
+    store.finish_stage("detect", seconds=0.1, summary={})
+
+
+def test_detections_come_back_sorted_and_to_the_last_bit(
+    store: Store, blocks: list[Block], make_detections: MakeDetections
+) -> None:
+    parts = [make_detections(block) for block in blocks]
+    for block, part in zip(reversed(blocks), reversed(parts), strict=True):
+        store.write_block("detect", block, part, 0.1)
+    store.finish_stage("detect", seconds=1.0, summary={})
+    assert _columns(store.read_detections()) == _columns(Detections.concatenated(parts))
+
+
+def test_a_block_without_detections_is_done_all_the_same(store: Store, blocks: list[Block]) -> None:
+    store.write_block("detect", blocks[0], Detections.empty(), 0.1)
+    store.finish_stage("detect", seconds=1.0, summary={})
+    assert store.read_done_blocks("detect") == {0}
+    assert store.read_detections().n == 0
+
+
+def test_a_block_run_twice_leaves_one_result(
+    store: Store, blocks: list[Block], make_detections: MakeDetections
+) -> None:
+    store.write_block("detect", blocks[2], make_detections(blocks[2], n=7), 0.1)
+    store.write_block("detect", blocks[2], make_detections(blocks[2], n=3), 0.1)
+    store.finish_stage("detect", seconds=1.0, summary={})
+    assert _columns(store.read_detections()) == _columns(make_detections(blocks[2], n=3))
+
+
+def test_a_block_that_failed_leaves_its_error_and_no_rows(
+    store: Store, blocks: list[Block], make_detections: MakeDetections
+) -> None:
+    store.write_block("detect", blocks[1], make_detections(blocks[1]), 0.1)
+    store.write_failed_block("detect", blocks[1], ChunkError("chunk 0.1 is broken.", fix="copy it again"), 2)
+    store.write_failed_block("detect", blocks[0], MemoryError(), 1)
+    assert store.read_done_blocks("detect") == frozenset()
+    assert store.read_failed_blocks("detect") == (
+        FailedBlock(0, blocks[0].name, 1, "MemoryError"),
+        FailedBlock(1, blocks[1].name, 2, "chunk 0.1 is broken.\n  fix:      copy it again"),
+    )
+    store.write_block("detect", blocks[1], make_detections(blocks[1]), 0.1)
+    assert store.read_done_blocks("detect") == {1}
+    assert [block.block for block in store.read_failed_blocks("detect")] == [0]
+
+
+def test_a_write_that_fails_in_the_middle_changes_nothing(
+    store: Store, blocks: list[Block], make_detections: MakeDetections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write_block("detect", blocks[0], make_detections(blocks[0]), 0.1)
+
+    def interrupt() -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("morula.store.store.time.time", interrupt)  # asked after the rows, before the done mark
+    with pytest.raises(KeyboardInterrupt):
+        store.write_block("detect", blocks[0], make_detections(blocks[0], n=50), 0.1)
+    with pytest.raises(KeyboardInterrupt):
+        store.write_block("detect", blocks[1], make_detections(blocks[1]), 0.1)
+    monkeypatch.undo()
+    store.finish_stage("detect", seconds=1.0, summary={})
+    assert store.read_done_blocks("detect") == {0}
+    assert _columns(store.read_detections()) == _columns(make_detections(blocks[0]))
+
+
+@given(st.permutations(range(6)), st.integers(0, 3))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_order_of_blocks_does_not_show_even_among_equal_positions(
+    tmp_path_factory: pytest.TempPathFactory, blocks: list[Block], order: list[int], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    parts = [
+        Detections.sorted(
+            np.zeros(3, np.int32), np.ones((3, 3)), rng.integers(0, 3, 3) / 4.0, rng.integers(0, 2, (3, 3))
+        )
+        for _ in blocks
+    ]
+    read = []
+    for sequence in (range(6), order):
+        with Store.open(tmp_path_factory.mktemp("order") / "store.sqlite") as store:
+            store.begin_stage(StageRecord(0, "detect", "f", {}, {}, (), 6, "running", 0.0))
+            for index in sequence:
+                store.write_block("detect", blocks[index], parts[index], 0.1)
+            store.finish_stage("detect", seconds=1.0, summary={})
+            read.append(_columns(store.read_detections()))
+    assert read[0] == read[1]
+
+
+def test_a_graph_and_its_selection_come_back_as_they_were(
+    store: Store, blocks: list[Block], graph: CandidateGraph, selection: Selection, make_stage: MakeStage
+) -> None:
+    _finish_detect(store, graph.nodes, blocks[0])
+    store.begin_stage(make_stage("candidates", n_blocks=0))
+    store.write_graph("candidates", graph, detections="detect", summary={"edges": 5})
+    store.begin_stage(make_stage("solve", n_blocks=0))
+    store.write_selection("solve", selection, graph="candidates", seconds=2.0)
+    read = store.read_graph()
+    assert read.edges.tolist() == graph.edges.tolist()
+    assert read.distance_um.tolist() == graph.distance_um.tolist()
+    assert _columns(read.nodes) == _columns(graph.nodes)
+    chosen = store.read_selection()
+    assert chosen.node_selected.tolist() == selection.node_selected.tolist()
+    assert chosen.edge_selected.tolist() == selection.edge_selected.tolist()
+    assert (chosen.objective, chosen.lower_bound, chosen.status, chosen.seconds) == (-1.25, -np.inf, "feasible", 0.5)
+    assert [(record.name, record.state) for record in store.read_stages()] == [
+        ("detect", "done"),
+        ("candidates", "done"),
+        ("solve", "done"),
+    ]
+
+
+def test_a_graph_without_edges_or_nodes_can_be_stored(store: Store, blocks: list[Block], make_stage: MakeStage) -> None:
+    _finish_detect(store, Detections.empty(), blocks[0])
+    store.begin_stage(make_stage("candidates", n_blocks=0))
+    empty = CandidateGraph(nodes=Detections.empty(), edges=np.zeros((0, 2), np.int64), distance_um=np.zeros(0))
+    store.write_graph("candidates", empty, detections="detect")
+    assert (store.read_graph().n_edges, store.read_graph().nodes.n) == (0, 0)
+
+
+def test_a_graph_on_other_detections_is_refused(
+    store: Store, blocks: list[Block], graph: CandidateGraph, make_detections: MakeDetections, make_stage: MakeStage
+) -> None:
+    _finish_detect(store, make_detections(blocks[0], n=4), blocks[0])
+    store.begin_stage(make_stage("candidates", n_blocks=0))
+    with pytest.raises(StoreError, match="does not stand on the detections of detect") as caught:
+        store.write_graph("candidates", graph, detections="detect")
+    assert caught.value.measured == "5 nodes in the graph, 4 detections stored"
+    with pytest.raises(StoreError, match="candidates is not done"):
+        store.read_graph()
+
+
+def test_a_selection_of_another_graph_is_refused(
+    store: Store, blocks: list[Block], graph: CandidateGraph, make_stage: MakeStage
+) -> None:
+    _finish_detect(store, graph.nodes, blocks[0])
+    store.begin_stage(make_stage("candidates", n_blocks=0))
+    store.write_graph("candidates", graph, detections="detect")
+    store.begin_stage(make_stage("solve", n_blocks=0))
+    short = Selection(np.ones(5, bool), np.ones(4, bool), 0.0, 0.0, "optimal", 0.0)
+    with pytest.raises(StoreError, match="does not fit the graph of candidates") as caught:
+        store.write_selection("solve", short, graph="candidates")
+    assert "(5, 4) in the selection, (5, 5) in the graph" in caught.value.measured
+
+
+def test_results_of_an_unfinished_stage_are_not_given_out(store: Store) -> None:
+    with pytest.raises(StoreError, match="detect is not done") as caught:
+        store.read_detections()
+    assert caught.value.measured == "its state is running"
+    with pytest.raises(StoreError, match="candidates is not done"):
+        store.read_graph()
+
+
+def test_a_stage_that_wrote_something_else_is_named(store: Store) -> None:
+    store.finish_stage("detect", seconds=1.0, summary={})
+    with pytest.raises(StoreError, match="detect wrote no graph"):
+        store.read_graph("detect")
+    with pytest.raises(StoreError, match="detect wrote no selection"):
+        store.read_selection("detect")
+
+
+def test_writing_to_a_stage_that_has_not_begun_is_refused(store: Store, blocks: list[Block]) -> None:
+    with pytest.raises(StoreError, match="baseline has not begun"):
+        store.write_block("baseline", blocks[0], Detections.empty(), 0.1)
+    with pytest.raises(StoreError, match="baseline has not begun"):
+        store.finish_stage("baseline", seconds=0.1, summary={})
+
+
+def test_two_stages_keep_their_detections_apart(
+    store: Store, blocks: list[Block], make_detections: MakeDetections, make_stage: MakeStage
+) -> None:
+    store.begin_stage(make_stage("baseline"))
+    for stage, n in (("detect", 4), ("baseline", 6)):
+        store.write_block(stage, blocks[0], make_detections(blocks[0], n=n), 0.1)
+        store.finish_stage(stage, seconds=0.1, summary={})
+    assert (store.read_detections().n, store.read_detections("baseline").n) == (4, 6)
+    store.begin_stage(make_stage(), cleared=[store.require_stage("detect")])
+    assert store.read_done_blocks("detect") == frozenset()
+    assert store.read_detections("baseline").n == 6
+
+
+def test_a_stage_begun_again_keeps_done_blocks_and_forgets_failed_ones(
+    store: Store, blocks: list[Block], make_stage: MakeStage
+) -> None:
+    store.write_block("detect", blocks[0], Detections.empty(), 0.1)
+    store.write_failed_block("detect", blocks[1], MemoryError(), 1)
+    store.fail_stage("detect", seconds=3.0, error="1 block failed")
+    store.begin_stage(make_stage())
+    assert store.read_done_blocks("detect") == {0}
+    assert store.read_failed_blocks("detect") == ()
+    record = store.find_stage("detect")
+    assert record is not None
+    assert (record.state, record.error, record.seconds) == ("running", "", 3.0)
+
+
+def test_a_summary_is_kept_as_plain_numbers(store: Store) -> None:
+    store.finish_stage("detect", seconds=1.5, summary={"recall": np.float64(0.5), "f1": float("nan")})
+    record = store.require_stage("detect")
+    assert (record.summary, record.seconds) == ({"recall": 0.5, "f1": None}, 1.5)
+
+
+def test_a_reader_sees_what_was_committed_while_the_writer_writes(
+    store: Store, blocks: list[Block], make_detections: MakeDetections
+) -> None:
+    store.write_block("detect", blocks[0], make_detections(blocks[0]), 0.1)
+    with StoreReader.open(store.path) as reader:
+        assert reader.read_done_blocks("detect") == {0}
+        store.write_block("detect", blocks[1], make_detections(blocks[1]), 0.1)
+        assert reader.read_done_blocks("detect") == {0, 1}
+
+
+def test_a_store_locked_by_another_program_is_named_and_unharmed(store: Store, blocks: list[Block]) -> None:
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreLockedError, match=r"store\.sqlite: another program keeps the store locked"):
+        store.write_block("detect", blocks[0], Detections.empty(), 0.1)
+    other.execute("ROLLBACK")
+    other.close()
+    store.write_block("detect", blocks[0], Detections.empty(), 0.1)
+    assert store.read_done_blocks("detect") == {0}
+
+
+def test_a_page_overwritten_by_accident_is_a_store_error_not_a_crash(
+    tmp_path: Path, blocks: list[Block], make_detections: MakeDetections, make_stage: MakeStage
+) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store.open(path) as store:
+        store.begin_stage(make_stage())
+        _finish_detect(store, make_detections(blocks[0], n=2000), blocks[0])
+    content = bytearray(path.read_bytes())
+    content[15 * 4096 : 30 * 4096] = b"\xff" * (15 * 4096)
+    path.write_bytes(content)
+    with (
+        pytest.raises(StoreError, match="this is not a store, or it is damaged"),
+        StoreReader.open(path) as reader,
+    ):
+        reader.read_detections()
