@@ -1,17 +1,19 @@
 r"""Reading drawn lineages: a picture in a docstring (or on a page of the docs) is the case itself.
 
-    truth           0   1   2   3      frames; `dense truth` if the picture names every cell
-             5 µm         --o---o      a row is a position y; o is a cell, lines are links
+    truth           0   1   2   3
+             5 µm         --o---o
                          /
-             0 µm   o---o              x is a cell that is known but not scored
+             0 µm   o---o
                          \
-            -5 µm         --o---o
+            -5 µm         --x---x
     reconstruction  0   1   2   3
              1 µm   o---o---o---o
-    with            window_frames 2    settings other than the ones below
-    expect          fn_edges 2, error_free 3/5 0/3      figures of Evaluation.to_dict(); error_free is correct/all by w
+    with            window_frames 2
+    expect          fn_edges 2, matched_edges 1, error_free 1/3 0/2
 
-An error count that is not mentioned is expected to be 0.
+The columns are frames, a row is a position y in µm; o is a cell, x a true cell that is not scored, strokes are links.
+`dense truth` if the picture names every cell. `with` changes `SETTINGS`, `expect` names figures of
+`Evaluation.to_dict()`; error_free is sound/all for each w. An error count that is not mentioned is expected to be 0.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ class Case:
         assert self.expected, "the case expects nothing"
         evaluation = self.evaluate()
         figures = evaluation.to_dict()
-        expected = {name: "0" for name in COUNTED} | self.expected
+        expected = dict.fromkeys(COUNTED, "0") | self.expected
         if "error_free" in expected:
             curve, shares = evaluation.error_free, expected.pop("error_free").split()
             found = [

@@ -95,6 +95,24 @@ def test_a_division_before_the_sparse_truth_begins_is_unknown(drawn):
     drawn.check()
 
 
+def test_a_division_at_truth_that_is_not_scored_is_left_out(drawn):
+    r"""The lower division is false, but it was found at a cell that does not count; the upper truth is perfect.
+
+    dense truth     0   1   2
+            80 µm   o---o---o
+            10 µm   x---x---x
+    reconstruction  0   1   2
+            80 µm   o---o---o
+            25 µm         --o
+                         /
+            10 µm       o
+                         \
+            -5 µm         --o
+    expect          fp_divisions 0, division_fp 0, fp_edges 0, error_free 2/2 1/1 0/0
+    """
+    drawn.check()
+
+
 def test_a_division_far_from_sparse_truth_is_unknown(drawn):
     r"""
     truth           0   1   2

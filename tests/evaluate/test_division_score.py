@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from morula.core.tracks import Tracks
-from morula.evaluate.division_score import score_divisions
+from morula.evaluate.division_score import _pair_divisions, score_divisions
 from morula.evaluate.matched import match_tracks
 
 
@@ -75,14 +75,20 @@ def test_one_reconstructed_division_finds_one_true_division_only():
 
 
 def test_the_nearest_in_time_is_taken_when_two_could_find_it():
-    """Two overlapping reconstructed divisions, one in time and one a frame late: one finds, the other is false."""
+    """One comes in time, 1.5 µm aside, lost after frame 4; the other a frame late and nearer, 1.25 µm away."""
     truth, late = division(3, opening=4), division(4, opening=4)
+    in_time = division(3, 5, opening=4)
+    aside = in_time.zyx_um - np.array([0.0, 1.5, 0.0]) * (in_time.t == 3)[:, None]
     both = Tracks(
-        np.concatenate([truth.t, late.t]),
-        np.concatenate([truth.zyx_um, late.zyx_um]),
-        np.arange(truth.n + late.n),
-        np.concatenate([truth.parent_row, np.where(late.parent_row >= 0, late.parent_row + truth.n, -1)]),
+        np.concatenate([in_time.t, late.t]),
+        np.concatenate([aside, late.zyx_um]),
+        np.arange(in_time.n + late.n),
+        np.concatenate([in_time.parent_row, np.where(late.parent_row >= 0, late.parent_row + in_time.n, -1)]),
     )
+    matched = match_tracks(both, truth, 3.0, np.ones(truth.n, bool))
+    late_alone = match_tracks(late, truth, 3.0, np.ones(truth.n, bool))
+    assert [rows.tolist() for rows in _pair_divisions(late_alone, 1)] == [[3], [4]]
+    assert [rows.tolist() for rows in _pair_divisions(matched, 1)] == [[3], [3]]
     assert score(both, truth, 1, dense=True) == (1, 1, 0)
 
 

@@ -56,6 +56,44 @@ def test_edge_matching_minimises_the_papers_objective(seed, n, m):
     assert objective == pytest.approx(least_objective(cost) if cost else 0)
 
 
+def straight_edges(*y_um):
+    """Edges from frame 0 to frame 1, each at one place of a line."""
+    n = len(y_um)
+    zyx = np.stack([np.zeros(2 * n), np.tile(y_um, 2), np.zeros(2 * n)], axis=1)
+    return zyx, np.repeat([0, 1], n), np.stack([np.arange(n), np.arange(n) + n], axis=1)
+
+
+def matched_straight(truth, found):
+    (zyx_a, t_a, edges_a), (zyx_b, t_b, edges_b) = straight_edges(*truth), straight_edges(*found)
+    index_a, index_b, _ = match_edges(edges_a, edges_b, find_close_pairs(zyx_a, t_a, zyx_b, t_b, D))
+    return dict(zip(index_a.tolist(), index_b.tolist(), strict=True))
+
+
+def test_two_far_matches_are_better_than_one_exact_one():
+    """Threshold 2, penalty 5: 4 + 4 against 0 + 5 + 5."""
+    assert matched_straight([0, 2], [2, 4]) == {0: 0, 1: 1}
+
+
+def test_two_exact_matches_are_better_than_three_far_ones():
+    """Threshold 2, penalty 5: 4 + 4 + 4 against 0 + 0 + 5 + 5; the most pairs are not always the best here."""
+    assert matched_straight([0, 2, 4], [2, 4, 6]) == {1: 0, 2: 1}
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 100_000))
+def test_edge_matching_does_not_depend_on_the_order_of_edges(seed):
+    """Points on a lattice, so that many matchings are equally good."""
+    rng = np.random.default_rng(seed)
+    (_, t, edges_a), (_, _, edges_b) = draw_graph(rng, 12), draw_graph(rng, 12)
+    lattice = np.tile([[0.0, 0, 0], [0.0, 0, 1], [0.0, 0, 2]], (3, 1))
+    pairs = find_close_pairs(lattice, t, lattice + np.array([0, 0, 0.5]), t, D)
+    shuffle_a, shuffle_b = rng.permutation(12), rng.permutation(12)
+    index_a, index_b, _ = match_edges(edges_a, edges_b, pairs)
+    shuffled_a, shuffled_b, _ = match_edges(edges_a[shuffle_a], edges_b[shuffle_b], pairs)
+    as_before = set(zip(shuffle_a[shuffled_a].tolist(), shuffle_b[shuffled_b].tolist(), strict=True))
+    assert as_before == set(zip(index_a.tolist(), index_b.tolist(), strict=True))
+
+
 def test_edges_match_only_when_both_ends_are_close():
     """
     truth  0 o---o 0      found  0 o\\

@@ -39,6 +39,16 @@ def test_pairs_come_in_the_order_of_places_whatever_the_order_of_rows():
     assert pairs.row_a.tolist() == [2, 1, 0]
 
 
+def test_the_pairs_of_one_point_come_by_the_place_of_the_other():
+    rng = np.random.default_rng(0)
+    zyx, t = rng.uniform(0, 10, (200, 3)), np.zeros(200, int)
+    pairs = find_close_pairs(zyx, t, zyx, t, 4.0)
+    place = np.argsort(np.argsort(zyx[:, 0]))
+    order = place[pairs.row_a] * 200 + place[pairs.row_b]
+    assert len(order) > 1000
+    assert (np.diff(order) > 0).all()
+
+
 @pytest.mark.parametrize("distance", [0.0, -1.0, np.inf, np.nan])
 def test_a_distance_that_is_none_is_refused(distance):
     with pytest.raises(ConfigError, match="must be above 0 and finite"):

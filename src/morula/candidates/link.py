@@ -60,8 +60,7 @@ def link_candidates(
     -----
     One k-d tree per frame; about 10 µs per detection, growing linearly with their number.
     """
-    frames, starts = np.unique(detections.t, return_index=True)
-    rows = {int(t): slice(int(a), int(b)) for t, a, b in zip(frames, starts, [*starts[1:], detections.n], strict=True)}
+    rows = {int(t): detections.frame(int(t)) for t in np.unique(detections.t)}
     _warn_of_empty_frames(rows)
     trees: dict[int, cKDTree] = {}
     found: list[_Links] = []

@@ -10,14 +10,14 @@ from pydantic.dataclasses import dataclass
 class DetectParams:
     """How nuclei are found with a trained network."""
 
-    threshold: float = Field(0.25, gt=0, lt=1)
+    threshold: float = Field(default=0.25, gt=0, lt=1)
     """Lowest cell indicator of a detection. Low on purpose: the optimiser weeds out what does not move like a cell."""
-    window_um: tuple[float, float, float] = (2.4, 2.4, 2.4)
-    """Radii of the window in which a detection must be the highest voxel, µm, order z, y, x; about 0.8 nucleus radii."""
-    block_frames: int = Field(4, ge=1)
+    window_um: float = Field(default=3.0, gt=0)
+    """Radius in µm within which a detection must be the highest voxel (at least one output voxel on each axis)."""
+    block_frames: int = Field(default=4, ge=1)
     """Frames predicted together; neighbours share their reading."""
-    block_megavoxels: float = Field(8.0, gt=0)
+    block_megavoxels: float = Field(default=8.0, gt=0)
     """Largest region of one frame seen at once, in millions of voxels, halo included; sets the memory (about 200 MB
     per megavoxel), not the result."""
-    threads: int = Field(2, ge=1)
+    threads: int = Field(default=2, ge=1)
     """CPU threads of the network."""

@@ -10,6 +10,8 @@ from morula.detect.params import DetectParams
 from morula.errors import ConfigError
 from morula.network.spec import NetworkSpec
 
+_ONE_VOXEL = 1.01  # a little more than one, so that rounding does not lose the neighbour
+
 
 def plan_blocks(movie: Movie, spec: NetworkSpec, params: DetectParams) -> list[Block]:
     """Cut the movie into blocks for `detect_block`.
@@ -57,7 +59,13 @@ def project_block_bytes(blocks: list[Block], movie: Movie) -> int:
 def _halo_vox(movie: Movie, spec: NetworkSpec, params: DetectParams) -> np.ndarray:
     """Voxels a block sees beyond its write region, rounded up to the total stride, order z, y, x."""
     stem, stride = np.array(spec.stem_stride), np.array(spec.total_stride)
-    window = np.ceil(np.array(params.window_um) / movie.voxel_size_um / stem) * stem
+    window = np.ceil(peak_window_um(movie, spec, params) / movie.voxel_size_um / stem) * stem
     reach = np.array(spec.context_vox) + window + stem
     halo: np.ndarray = (np.ceil(reach / stride) * stride).astype(int)
     return halo
+
+
+def peak_window_um(movie: Movie, spec: NetworkSpec, params: DetectParams) -> np.ndarray:
+    """Radii of the peak window in µm, order z, y, x: as set, and at least one output voxel on each axis."""
+    window: np.ndarray = np.maximum(params.window_um, _ONE_VOXEL * movie.voxel_size_um * np.array(spec.stem_stride))
+    return window

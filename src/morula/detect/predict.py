@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 
@@ -12,24 +9,28 @@ from morula.core.blocks import Block
 from morula.core.detections import Detections
 from morula.core.movie import Movie, read_replicated
 from morula.detect.params import DetectParams
+from morula.detect.plan import peak_window_um
 from morula.errors import ChunkError
 from morula.network.intensity import IntensityRange
 from morula.network.model import Model
+from morula.network.threads import use_threads
 from morula.peaks.maxima import find_peaks
 
 
 @torch.inference_mode()
-def detect_block(movie: Movie, model: Model, intensity: IntensityRange, block: Block, params: DetectParams) -> Detections:
+def detect_block(
+    block: Block, *, movie: Movie, model: Model, intensity: IntensityRange, params: DetectParams
+) -> Detections:
     """Find the nuclei whose highest voxel lies in the block's write region.
 
     Parameters
     ----------
+    block
+        From `plan_blocks`.
     movie, model
         What to look at, and with what.
     intensity
         Constants of the movie, measured once by `measure_intensity`.
-    block
-        From `plan_blocks`.
     params
         Threshold and peak window.
 
@@ -46,7 +47,7 @@ def detect_block(movie: Movie, model: Model, intensity: IntensityRange, block: B
     start, stop, padded = _clip_to_movie(block, movie, model)
     frames = _read_frames(movie, block, start, stop, padded)
     parts = []
-    with _threads(params.threads):
+    with use_threads(params.threads):
         for t in range(block.write[0].start, block.write[0].stop):
             triple = np.stack([frames[t + f - block.read[0].start] for f in (-1, 0, 1)])
             output = _predict(model, intensity.normalise(triple.copy()))
@@ -62,9 +63,7 @@ def _clip_to_movie(block: Block, movie: Movie, model: Model) -> tuple[np.ndarray
     return start, stop, -(-stop // stride) * stride
 
 
-def _read_frames(
-    movie: Movie, block: Block, start: np.ndarray, stop: np.ndarray, padded: np.ndarray
-) -> np.ndarray:
+def _read_frames(movie: Movie, block: Block, start: np.ndarray, stop: np.ndarray, padded: np.ndarray) -> np.ndarray:
     """Read all frames of the block once, float32 (t, z, y, x); beyond the movie the outermost voxels repeat."""
     first, last = block.read[0].start, block.read[0].stop
     try:
@@ -105,7 +104,7 @@ def _detect_frame(
     stem = np.array(model.spec.stem_stride)
     peaks = find_peaks(
         np.ascontiguousarray(output[0]),
-        window_um=np.array(params.window_um),
+        window_um=peak_window_um(movie, model.spec, params),
         voxel_size_um=movie.voxel_size_um * stem,
         threshold=params.threshold,
         origin_vox=tuple((start // stem).tolist()),
@@ -121,13 +120,3 @@ def _detect_frame(
     return Detections.sorted(
         np.full(peaks.n, t, np.int32), refined, np.clip(peaks.value.astype(np.float64), 0, 1), movement
     )
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -103,11 +103,10 @@ def _list_near_divisions(matched: MatchedTracks) -> dict[int, list[tuple[int, fl
 
 def _daughters_match(truth: _Forest, mother: int, found: _Forest, finder: int, partner: list[int]) -> bool:
     """Say whether the daughters are matched to the branches in the first frame where all four exist."""
-    after = max(truth.t[mother], found.t[finder])
-    last_frame = after + max(truth.longest_link, found.longest_link)
+    last_frame = max(truth.t[mother], found.t[finder]) + max(truth.longest_link, found.longest_link)
     daughters = [truth.follow(row, last_frame) for row in truth.children[mother]]
     branches = [found.follow(row, last_frame) for row in found.children[finder]]
-    shared = [t for t in set.intersection(*(set(b) for b in daughters + branches)) if t > after]
+    shared = set.intersection(*(set(points) for points in daughters + branches))
     if not shared:
         return False
     t = min(shared)

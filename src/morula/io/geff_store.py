@@ -7,6 +7,7 @@ values that are missing, and lengths that differ. What a node means is the busin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,12 +104,17 @@ class GeffFolder:
         axes = self._find_axes()
         factors = np.array([self._um_per_unit(axes[name], unit_um) for name in "zyx"])
         zyx = np.stack([self.read_node_prop(axes[name].prop) for name in "zyx"], axis=1)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # values that are no positions are the callers' to refuse
             return self.read_node_prop(axes["t"].prop), zyx * factors, factors
 
     def _um_per_unit(self, axis: GeffAxis, unit_um: float) -> float:
         if unit_um != 1.0:
             return unit_um
+        if not (np.isfinite(axis.scale) and axis.scale > 0):
+            raise TracksFormatError(
+                f"{self.path}: the axis {axis.prop} has the scale {axis.scale}, it must be a positive number.",
+                fix="write the axis again, without a scale or with the size of a unit",
+            )
         return axis.scale * choose_um_per_unit(axis.unit, 1.0, f"{self.path}, axis {axis.prop}")
 
     def _find_axes(self) -> dict[str, GeffAxis]:
@@ -150,9 +156,10 @@ class GeffFolder:
                 fix="check it with `geff validate`, or write it again",
             )
         stored = sum(item.stat().st_size for item in (self.path / place).rglob("*") if item.is_file())
-        if array.nbytes > _BELIEVED_BYTES + _HIGHEST_RATIO * stored:
+        announced = math.prod(array.shape) * array.dtype.itemsize
+        if announced > _BELIEVED_BYTES + _HIGHEST_RATIO * stored:
             raise TracksFormatError(
-                f"{self.path}: {place} announces {array.nbytes} bytes, but only {stored} are stored.",
+                f"{self.path}: {place} announces {announced} bytes, but only {stored} are stored.",
                 cause="the file was cut off, damaged, or made to fill the memory",
                 fix="copy it again, or write it again",
             )
@@ -161,7 +168,7 @@ class GeffFolder:
             raise TracksFormatError(
                 f"{self.path}: {place} holds the id {int(ids.max())}, which needs more than 63 bits."
             )
-        return ids.astype(np.int64)
+        return ids.astype(np.int64, copy=False)
 
     def _read_prop(self, component: str, name: str, length: int) -> FloatArray:
         place = f"{component}/props/{name}"
@@ -181,14 +188,15 @@ class GeffFolder:
                     f"{self.path}: {place} is marked as missing for {n_missing} of {length} entries.",
                     fix="fill them in, or leave these nodes out",
                 )
-        return self._read_whole(values, f"{place}/values").astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            return self._read_whole(values, f"{place}/values").astype(np.float64, copy=False)
 
     def _read_whole(self, array: zarr.Array, place: str) -> npt.NDArray[np.generic]:
         with _as_format_error(self.path, place):
-            n_chunks = np.prod([-(-size // chunk) for size, chunk in zip(array.shape, array.chunks, strict=True)])
+            n_chunks = math.prod(-(-size // chunk) for size, chunk in zip(array.shape, array.chunks, strict=True))
             if n_chunks > _MOST_CHUNKS:
                 raise TracksFormatError(
-                    f"{self.path}: {place} is cut into {n_chunks:.0f} pieces, at most {_MOST_CHUNKS} are read.",
+                    f"{self.path}: {place} is cut into {n_chunks} pieces, at most {_MOST_CHUNKS} are read.",
                     fix="write it again with larger chunks",
                 )
             if _codec_names(array) & _UNSAFE_CODECS:

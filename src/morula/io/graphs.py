@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from morula.core.columns import FloatArray, IntArray
+from morula.core.columns import FloatArray, FrameArray, IntArray
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.errors import GraphError, TracksNotFoundError
@@ -69,20 +69,17 @@ def read_graph_file(path: Path) -> GraphFile:
     t, zyx_um, um_per_unit = geff.read_positions(1.0)
     _check_frames(t, path)
     _check_unique(geff.node_id, path)
-    movement_um = np.zeros_like(zyx_um)
-    if all(geff.has_node_prop(name) for name in _MOVEMENT):
-        movement_um = np.stack([geff.read_node_prop(name) for name in _MOVEMENT], axis=1) * um_per_unit
-    score, distance = geff.read_node_prop("score"), geff.read_edge_prop("distance")
-    unit = geff.edge_prop_unit("distance")
-    um_per_distance = 1.0 if unit is None else choose_um_per_unit(unit, 1.0, f"{path}, edge property distance")
-    order = None if (np.diff(t) >= 0).all() else np.argsort(t, kind="stable")
-    if order is not None:
-        t, zyx_um, score, movement_um = t[order], zyx_um[order], score[order], movement_um[order]
-    node_id = geff.node_id if order is None else geff.node_id[order]
-    edges = _find_edges(geff, node_id, t)
+    order = np.argsort(t, kind="stable")
+    node_id = geff.node_id[order]
     try:
-        nodes = Detections(t=t.astype(np.int32), zyx_um=zyx_um, score=score, movement_um=movement_um)
-        graph = CandidateGraph(nodes=nodes, edges=edges, distance_um=distance * um_per_distance)
+        nodes = Detections(
+            t=t[order].astype(np.int32),
+            zyx_um=zyx_um[order],
+            score=geff.read_node_prop("score")[order],
+            movement_um=_read_movement(geff, um_per_unit)[order],
+        )
+        edges = _find_edges(geff, node_id, nodes.t)
+        graph = CandidateGraph(nodes=nodes, edges=edges, distance_um=_read_distance(geff))
     except GraphError as error:
         raise GraphError(f"{path}: {error.what}", measured=error.measured, cause=error.cause, fix=error.fix) from None
     return GraphFile(graph=graph, node_id=node_id)
@@ -145,12 +142,26 @@ def _check_unique(node_id: IntArray, path: Path) -> None:
         )
 
 
-def _find_edges(geff: GeffFolder, node_id: IntArray, t: FloatArray) -> IntArray:
+def _read_movement(geff: GeffFolder, um_per_unit: FloatArray) -> FloatArray:
+    if not all(geff.has_node_prop(name) for name in _MOVEMENT):
+        return np.zeros((len(geff.node_id), 3))
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused by Detections
+        return np.stack([geff.read_node_prop(name) for name in _MOVEMENT], axis=1) * um_per_unit
+
+
+def _read_distance(geff: GeffFolder) -> FloatArray:
+    unit = geff.edge_prop_unit("distance")
+    um_per_unit = 1.0 if unit is None else choose_um_per_unit(unit, 1.0, f"{geff.path}, edge property distance")
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused by CandidateGraph
+        return geff.read_edge_prop("distance") * um_per_unit
+
+
+def _find_edges(geff: GeffFolder, node_id: IntArray, t: FrameArray) -> IntArray:
     edges = find_rows(node_id, geff.edge_ids)
     if len(edges) and int(edges.min()) < 0:
         first = int(np.flatnonzero((edges < 0).any(axis=1))[0])
         raise GraphError(
-            f"{geff.path}, edge {first}: one of its nodes {geff.edge_ids[first].tolist()} is not in the graph.",
+            f"edge {first}: one of its nodes {geff.edge_ids[first].tolist()} is not in the graph.",
             measured=f"{int((edges < 0).any(axis=1).sum())} such edges of {len(edges)}",
             cause="nodes were removed without their edges",
             fix="check it with `geff validate`, or write it again",

@@ -6,11 +6,15 @@ import numpy as np
 
 from morula.core.columns import IntArray
 
+_SPREAD = 16
 _SPARE = 1024
 
 
 def find_rows(ids: IntArray, wanted: IntArray) -> IntArray:
     """Return the row of each wanted id, −1 where there is none.
+
+    Ids that count upwards by one need no search, ids that lie close together are looked up in a table, others are
+    found by bisection of the sorted ids, in the order of the wanted ones so that memory is read in order too.
 
     Parameters
     ----------
@@ -22,7 +26,7 @@ def find_rows(ids: IntArray, wanted: IntArray) -> IntArray:
     Returns
     -------
     IntArray
-        Rows, shape of `wanted`. Ids that lie close together are looked up in a table, others by bisection.
+        Rows, shape of `wanted`.
 
     Examples
     --------
@@ -30,15 +34,20 @@ def find_rows(ids: IntArray, wanted: IntArray) -> IntArray:
     >>> find_rows(np.array([7, 3, 9]), np.array([9, 7, 4])).tolist()
     [2, 0, -1]
     """
-    if len(ids) == 0:
+    n = len(ids)
+    if n == 0:
         return np.full(wanted.shape, -1, np.int64)
     low, high = int(ids.min()), int(ids.max())
-    if high - low <= 4 * len(ids) + _SPARE:
-        table = np.zeros(high - low + 1, np.int64)
-        table[ids - low] = np.arange(len(ids))
-        row = table[np.clip(wanted, low, high) - low]
-    else:
-        order = np.argsort(ids, kind="stable")
-        place = np.searchsorted(ids[order], wanted)
-        row = order[np.minimum(place, len(ids) - 1)]
-    return np.where(ids[row] == wanted, row, -1)
+    inside = (wanted >= low) & (wanted <= high)
+    if high - low == n - 1 and bool((np.diff(ids) == 1).all()):
+        return np.where(inside, wanted - low, -1)
+    if high - low <= _SPREAD * n + _SPARE:
+        table = np.full(high - low + 1, -1, np.int64)
+        table[ids - low] = np.arange(n)
+        return np.where(inside, table[np.where(inside, wanted - low, 0)], -1)
+    by_id, by_wanted = np.argsort(ids, kind="stable"), np.argsort(wanted, axis=None)
+    sorted_ids, sorted_wanted = ids[by_id], wanted.ravel()[by_wanted]
+    place = np.minimum(np.searchsorted(sorted_ids, sorted_wanted), n - 1)
+    row = np.empty(wanted.size, np.int64)
+    row[by_wanted] = np.where(sorted_ids[place] == sorted_wanted, by_id[place], -1)
+    return row.reshape(wanted.shape)

@@ -23,7 +23,7 @@ from morula.core.blocks import Box
 from morula.errors import ChunkError, MorulaError, MovieError, MovieNotFoundError
 from morula.io.movie_axes import clip_box, describe_box
 from morula.io.movie_source import MovieOptions, MovieSource
-from morula.io.tiff_complaints import TiffComplaints
+from morula.io.tiff_complaints import TiffComplaints, check_directories
 from morula.io.tiff_metadata import read_sizes
 from morula.io.tiff_pages import check_segment_size, read_rows, read_segments, short_file
 
@@ -198,6 +198,7 @@ def _open_series(path: Path) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries
         raise MovieNotFoundError(f"{path}: there is no such file.", fix="check the path")
     file = None
     try:
+        check_directories(path)
         with TiffComplaints() as complaints:
             file = tifffile.TiffFile(path)
             series = _check_series(path, file)

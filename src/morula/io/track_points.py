@@ -134,7 +134,7 @@ def choose_parents(t: FloatArray, links: IntArray, file: str, place_of_link: Cal
 
 
 def _check_numbers(points: TrackPoints, um_per_unit: float) -> None:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         far = np.asarray(~(np.abs(points.zyx * um_per_unit) <= _LARGEST_UM).all(axis=1))
     if far.any():
         row = int(far.argmax())

@@ -23,6 +23,9 @@ Role = Literal["training", "validation", "truth"]
 
 LEAST_POINTS = 10
 _TOLERANCE_VOX = 1.0
+_LEAST_LINEAGES = 3
+"""Points of one or two lineages lie at one or two places, where another reading may hit a nucleus by chance."""
+
 _GOOD_FIT, _POOR_FIT, _BETTER_BY = 0.6, 0.3, 0.3
 
 
@@ -114,18 +117,18 @@ def _check_image(movie: Movie, annotations: Tracks, role: Role) -> None:
     fit = measure_fit(movie, annotations, given)
     if fit >= _GOOD_FIT:
         return
-    if annotations.n >= LEAST_POINTS:
-        fits = [measure_fit(movie, annotations, reading) for reading in others]
-        best = int(np.argmax(fits)) if fits else 0
-        if fits and fits[best] >= max(_GOOD_FIT, fit + _BETTER_BY):
-            raise AnnotationError(
-                f"{role} annotations: the points do not lie on nuclei of {movie.name}, "
-                f"but would if read as {others[best].name}.",
-                measured=f"{fit:.0%} of the points lie on bright blobs as {given.name}, {fits[best]:.0%} as "
-                f"{others[best].name} (chance: 10%)",
-                cause=f"positions are {others[best].name} instead of {given.name}",
-                fix=others[best].fix,
-            )
+    enough = annotations.n >= LEAST_POINTS and int((annotations.parent_row < 0).sum()) >= _LEAST_LINEAGES
+    fits = [measure_fit(movie, annotations, reading) for reading in others] if enough else []
+    best = int(np.argmax(fits)) if fits else 0
+    if fits and fits[best] >= max(_GOOD_FIT, fit + _BETTER_BY):
+        true = others[best]
+        raise AnnotationError(
+            f"{role} annotations: the points do not lie on nuclei of {movie.name}, but would if read as {true.name}.",
+            measured=f"{fit:.0%} of the points lie on bright blobs as {given.name}, {fits[best]:.0%} as {true.name} "
+            "(chance: 10%)",
+            cause=f"positions are {true.name} instead of {given.name}",
+            fix=true.fix,
+        )
     if fit < _POOR_FIT:
         _log.warning(
             "%s annotations: only %.0f %% of the points lie on bright blobs of %s (chance: 10 %%); "

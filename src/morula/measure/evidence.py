@@ -22,6 +22,7 @@ BRIGHT_SHARE = 0.1
 """A point lies on a blob if its response belongs to the highest tenth of its frame: chance alone gives this share."""
 
 _FRAMES = 4
+_SQUEEZED_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +45,10 @@ class Reading:
 
 
 def list_readings(movie: Movie, tracks: Tracks) -> list[Reading]:
-    """List the readings that differ for this movie; the first is the one the rest of the program takes."""
+    """List the readings that differ for this movie; the first is the one the rest of the program takes.
+
+    Readings that squeeze all points into the movie's first corner are left out: they fit any movie.
+    """
     given, voxel = tracks.zyx_um, movie.voxel_size_um
     reverse = np.ascontiguousarray(given[:, ::-1])
     multiply = f"multiply z, y, x by the voxel size {tuple(voxel.tolist())} µm"
@@ -57,6 +61,8 @@ def list_readings(movie: Movie, tracks: Tracks) -> list[Reading]:
     ]
     different = readings[:1]
     for reading in readings[1:]:
+        if reading.zyx_um.max(initial=0) < _SQUEEZED_SHARE * movie.extent_um.max():
+            continue
         if all(np.abs(reading.zyx_um - other.zyx_um).max(initial=0) > voxel.max() for other in different):
             different.append(reading)
     return different

@@ -78,7 +78,8 @@ def read_samples(movie: Movie, t: FrameArray, zyx_um: FloatArray, frames: list[i
         start, size = choose_box(movie, points)
         pixels = read_box(movie, frame, start, size)
         local = points - start * movie.voxel_size_um
-        inside = ((local >= -movie.voxel_size_um) & (local <= np.array(pixels.shape) * movie.voxel_size_um)).all(axis=1)
+        place = local / movie.voxel_size_um
+        inside = ((place > -0.5) & (place < np.array(pixels.shape) - 0.5)).all(axis=1)
         share = float(np.prod(pixels.shape) / np.prod(movie.shape[1:]))
         yield Sample(t=frame, start_vox=start, pixels=pixels, points_um=local[inside], share=share)
 

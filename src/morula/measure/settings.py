@@ -110,7 +110,7 @@ def _derive_reach(measured: Measurements, spacing: float) -> tuple[float, str]:
     daughters = f", daughters {motion.daughters_p90_um:.1f} µm" if motion.daughters_p90_um is not None else ""
     reason = (
         f"1.5 times the 95th percentile of annotated motion ({motion.residual_p95_um:.1f} µm per frame without "
-        f"drift{daughters}), at least {least:.1f} and at most {most:.1f} µm: 0.6 and 1.5 times the spacing of nuclei"
+        f"drift{daughters}), at least {least:.2g} and at most {most:.2g} µm: 0.6 and 1.5 times the spacing of nuclei"
     )
     return float(np.clip(wanted, least, most)), reason
 

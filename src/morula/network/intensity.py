@@ -27,7 +27,9 @@ class IntensityRange:
     def normalise(self, raw: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Map raw intensities to about 0..1, as a square root (evens out photon noise); values are clipped at 4."""
         scaled = (raw - np.float32(self.low)) * np.float32(1.0 / (self.high - self.low))
-        return np.sqrt(np.clip(scaled, 0.0, _CEILING, out=scaled), out=scaled)
+        np.clip(scaled, 0.0, _CEILING, out=scaled)
+        np.sqrt(scaled, out=scaled)
+        return scaled
 
 
 def measure_intensity(movie: Movie, low_percentile: float = 2.0, high_percentile: float = 99.7) -> IntensityRange:

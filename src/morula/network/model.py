@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +58,7 @@ def save_model(model: Model, path: Path) -> None:
     temporary = path.with_suffix(".partial")
     metadata = {"format": _FORMAT, "spec": json.dumps(model.spec.to_dict())}
     save_file({name: value.contiguous() for name, value in model.network.state_dict().items()}, temporary, metadata)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_model(path: Path) -> Model:

@@ -227,10 +227,10 @@ def _subtract_blurred(frame: Float32Array, narrow_vox: FloatArray, wide_vox: Flo
 
 def _blur(frame: Float32Array, variance_vox: FloatArray) -> Float32Array:
     """Convolve with the discrete Gaussian of these variances; always returns a new array."""
-    blurred = frame.copy()
+    blurred = frame
     for axis, variance in enumerate(variance_vox):
         if variance > 0 and frame.shape[axis] > 1:
             reach = int(np.ceil(3.5 * np.sqrt(variance))) + 1
             kernel = special.ive(np.abs(np.arange(-reach, reach + 1)), variance)
             blurred = ndimage.correlate1d(blurred, kernel / kernel.sum(), axis=axis, mode="nearest")
-    return blurred
+    return frame.copy() if blurred is frame else blurred

@@ -65,7 +65,11 @@ class Warp:
 
 
 def draw_warp(
-    rng: np.random.Generator, centre_um: FloatArray, crop_vox: FloatArray, voxel_size_um: FloatArray, params: TrainParams
+    rng: np.random.Generator,
+    centre_um: FloatArray,
+    crop_vox: FloatArray,
+    voxel_size_um: FloatArray,
+    params: TrainParams,
 ) -> Warp:
     """Draw a random warp around a movie position.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +58,7 @@ def save_checkpoint(state: TrainingState, path: Path, fingerprint: str) -> None:
     described = {"iteration": state.iteration, "log": state.log.columns}
     temporary = path.with_suffix(".partial")
     save_file(tensors, temporary, {"fingerprint": fingerprint, "state": json.dumps(described)})
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def resume_checkpoint(state: TrainingState, path: Path, fingerprint: str) -> bool:

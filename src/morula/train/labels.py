@@ -23,6 +23,7 @@ _TILE_UM = 120.0
 _MARGIN_RADII = 4.0
 _LOW_PERCENTILE = 10.0
 _WEAK_SHARE = 0.3
+_BLOB_WINDOW = 0.85  # of the mask radius: blobs closer than this are one nucleus
 
 
 class LabelKind(IntEnum):
@@ -107,14 +108,14 @@ def annotation_labels(annotations: Tracks) -> Labels:
 
 def _blob_labels(movie: Movie, annotations: Tracks, params: TrainParams) -> Labels:
     positions, responses, frames = _blobs_near_annotations(movie, annotations, params)
-    radius = np.array(params.nucleus_radius_um)
+    radius = _BLOB_WINDOW * params.mask_radius_um
     at_annotation = np.zeros(annotations.n)
     free = np.ones(len(frames), bool)
     for t in np.unique(annotations.t):
         blobs, points = np.flatnonzero(frames == t), np.flatnonzero(annotations.t == t)
         if len(blobs):
             tree = cKDTree(positions[blobs] / radius)
-            distance, nearest = tree.query(annotations.zyx_um[points] / radius)
+            distance, nearest = map(np.asarray, tree.query(annotations.zyx_um[points] / radius))
             hit = distance < 1.0
             at_annotation[points[hit]] = responses[blobs[nearest[hit]]]
             back, _ = cKDTree(annotations.zyx_um[points] / radius).query(positions[blobs] / radius)
@@ -139,8 +140,8 @@ def _blob_labels(movie: Movie, annotations: Tracks, params: TrainParams) -> Labe
         zyx_um=positions[keep],
         kind=np.where(is_clear, LabelKind.CLEAR_BLOB, LabelKind.WEAK_BLOB),
         mother_um=np.zeros((n, 3)),
-        has_mother=np.zeros(n),
-        divides=np.zeros(n),
+        has_mother=np.zeros(n, np.int64),
+        divides=np.zeros(n, np.int64),
     )
 
 
@@ -167,7 +168,7 @@ def _blobs_near_annotations(
             sigma_um=params.blob_sigma_um,
             voxel_size_um=movie.voxel_size_um,
             threshold=0.0,
-            window_um=np.maximum(params.nucleus_radius_um, 1.01 * movie.voxel_size_um),
+            window_um=np.maximum(_BLOB_WINDOW * params.mask_radius_um, 1.01 * movie.voxel_size_um),
         )
         where = blobs.zyx_um + start * movie.voxel_size_um
         own = (np.floor((where / movie.voxel_size_um + 0.5) / tile).astype(int) == corner).all(axis=1)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from copy import deepcopy
 from math import cos, isfinite, pi
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from morula.core.history import TrainingHistory
@@ -21,6 +19,7 @@ from morula.network.fast import FastNetwork
 from morula.network.intensity import measure_intensity
 from morula.network.model import Model
 from morula.network.spec import NetworkSpec, choose_network
+from morula.network.threads import use_threads
 from morula.train.checkpoint import TrainingLog, TrainingState, resume_checkpoint, save_checkpoint
 from morula.train.labels import Labels, collect_labels
 from morula.train.loss import Losses, compute_losses
@@ -35,6 +34,7 @@ _LOG_EVERY = 20
 _MAX_GRADIENT = 1.0
 _FEWEST_POINTS = 10
 _FEWEST_LINKS = 5
+_RADIUS_PER_SIGMA = 2.3
 
 
 def train_network(
@@ -74,9 +74,9 @@ def train_network(
         If the loss is not finite.
     """
     _check_enough(annotations)
-    with _threads(params.threads):
+    with use_threads(params.threads):
         intensity = measure_intensity(movie)
-        spec = choose_network(movie.voxel_size_um, torch.tensor(params.nucleus_radius_um).double().numpy())
+        spec = choose_network(movie.voxel_size_um, _RADIUS_PER_SIGMA * np.array(params.target_sigma_um))
         reader = FrameReader(movie, intensity)
         state = _start(spec, params)
         if checkpoint is not None and resume_checkpoint(state, checkpoint, fingerprint):
@@ -120,8 +120,8 @@ def _train(
     sampler = CropSampler(reader, labels, spec, params)
     validate_at = {round(params.iterations * (i + 1) / params.validations) for i in range(params.validations)}
     recent: list[tuple[float, float]] = []
-    for crops, targets in _prefetched(sampler, state.iteration, params.iterations):
-        losses = _step(state, crops, targets, params)
+    while state.iteration < params.iterations:
+        losses = _step(state, *sampler.draw_batch(state.iteration), params)
         recent.append((float(losses.indicator.detach()), float(losses.movement.detach())))
         if state.iteration % _LOG_EVERY == 0 or state.iteration == params.iterations:
             indicator, movement = (sum(column) / len(recent) for column in zip(*recent, strict=True))
@@ -133,19 +133,6 @@ def _train(
             _validate(state, spec, reader, held_out, params)
         if checkpoint[0] is not None and state.iteration % params.checkpoint_every == 0:
             save_checkpoint(state, checkpoint[0], checkpoint[1])
-
-
-def _prefetched(sampler: CropSampler, first: int, last: int) -> Iterator[tuple[torch.Tensor, list[Targets]]]:
-    """Draw the next batch while the current one is learned; which batch it is depends on the iteration alone."""
-    if first >= last:
-        return
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(sampler.draw_batch, first)
-        for iteration in range(first + 1, last + 1):
-            batch = waiting.result()
-            if iteration < last:
-                waiting = pool.submit(sampler.draw_batch, iteration)
-            yield batch
 
 
 def _step(state: TrainingState, crops: torch.Tensor, targets: list[Targets], params: TrainParams) -> Losses:
@@ -206,13 +193,3 @@ def _history(log: TrainingLog) -> TrainingHistory:
         "val_iteration", "val_recall", "val_movement_um", "val_no_motion_um",
     )  # fmt: skip
     return TrainingHistory(**{name: log.columns.get(name, []) for name in names})  # type: ignore[arg-type]
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -27,8 +27,8 @@ class Losses:
 def spread_share(iteration: int, params: TrainParams) -> float:
     """Share of the movement loss on the whole mask at a step: near 1 at first, then `params.movement_spread`.
 
-    Malin-Mayor et al. 2023 switch at step 20 000 of 400 000 with a width of 100 steps; the switch scales with the length
-    of the run. Written so that it cannot overflow.
+    Malin-Mayor et al. 2023 switch at step 20 000 of 400 000 with a width of 100 steps; the switch scales with the
+    length of the run. Written so that it cannot overflow.
 
     Examples
     --------
@@ -77,9 +77,7 @@ def _indicator_loss(
     return _mean_where(loss, near) + _mean_where(loss, background)
 
 
-def _movement_loss(
-    prediction: torch.Tensor, target: torch.Tensor, moving: torch.Tensor, spread: float
-) -> torch.Tensor:
+def _movement_loss(prediction: torch.Tensor, target: torch.Tensor, moving: torch.Tensor, spread: float) -> torch.Tensor:
     """Smooth L1 in µm; L_A over the mask, L_B over local maxima of the predicted indicator inside it."""
     loss = functional.smooth_l1_loss(prediction[:, 1:], target, reduction="none").sum(dim=1)
     everywhere = _mean_where(loss, moving)

@@ -14,66 +14,65 @@ from morula.errors import ConfigError
 class TrainParams:
     """How the network learns from sparse points. The lengths come from `morula init`, which measures the movie."""
 
-    nucleus_radius_um: tuple[float, float, float] = (3.0, 3.0, 3.0)
-    """Radius of a typical nucleus in µm, order z, y, x; sets the network's stride, the targets and the masks."""
-    blob_sigma_um: float = Field(1.7, gt=0)
-    """Scale of the difference-of-Gaussians blobs in µm; about the nucleus radius divided by √3."""
+    target_sigma_um: tuple[float, float, float] = (1.3, 1.3, 1.3)
+    """Width of the Gaussian drawn at a centre, µm, order z, y, x; also sets the strides of the network."""
+    mask_radius_um: float = Field(default=3.5, gt=0)
+    """The loss looks this far around a centre, µm; small enough not to reach the next nucleus."""
+    movement_radius_um: float = Field(default=2.0, gt=0)
+    """Movement vectors are learned this far around a centre, µm."""
+    blob_sigma_um: float = Field(default=1.7, gt=0)
+    """Scale of the difference-of-Gaussians blobs, µm; about the nucleus radius divided by √3."""
     background: Literal["paper", "blobs", "pseudo"] = "pseudo"
-    """What voxels away from annotations teach. `paper`: nothing (Malin-Mayor et al. 2023). `blobs`: voxels far from every
-    image blob are background, blobs without annotation are ignored. `pseudo`: clear blobs are also taken for nuclei."""
-    blob_threshold_share: float = Field(0.5, gt=0, le=1)
+    """What voxels away from annotations teach. `paper`: nothing (Malin-Mayor et al. 2023). `blobs`: voxels far from
+    every image blob are background, blobs without annotation are ignored. `pseudo`: clear blobs are also taken for
+    nuclei."""
+    blob_threshold_share: float = Field(default=0.5, gt=0, le=1)
     """A blob counts as clear above this share of a low percentile of the blob response at annotations."""
-    iterations: int = Field(1600, ge=1)
+    iterations: int = Field(default=1600, ge=1)
     """Training steps."""
-    batch_size: int = Field(4, ge=1)
+    batch_size: int = Field(default=4, ge=1)
     """Crops per step."""
     crop_outputs: tuple[int, int, int] = (12, 24, 24)
     """Size of a crop in output voxels, order z, y, x; rounded up to what the network's strides need."""
-    learning_rate: float = Field(3e-3, gt=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
     """Largest learning rate of AdamW; warmed up over 5 % of the run, then lowered along a cosine."""
-    weight_decay: float = Field(1e-3, ge=0)
+    weight_decay: float = Field(default=1e-3, ge=0)
     """Weight decay of AdamW."""
-    average_decay: float = Field(0.995, ge=0, lt=1)
+    average_decay: float = Field(default=0.995, ge=0, lt=1)
     """Decay per step of the moving average of the weights, which is what prediction uses."""
-    target_sigma_radii: float = Field(0.42, gt=0)
-    """Width of the Gaussian drawn at a centre, in nucleus radii."""
-    mask_radii: float = Field(1.1, gt=0)
-    """The loss looks this far around a centre, in nucleus radii; small enough not to reach the next nucleus."""
-    movement_radii: float = Field(0.7, gt=0)
-    """Movement vectors are learned this far around a centre, in nucleus radii."""
     indicator_loss: Literal["cross_entropy", "squared"] = "cross_entropy"
     """Loss of the cell indicator; `squared` is the published one."""
-    movement_weight: float = Field(1.0, ge=0)
+    movement_weight: float = Field(default=1.0, ge=0)
     """Weight of the movement loss (smooth L1 in µm) beside the indicator loss."""
-    movement_spread: float = Field(0.5, ge=0, le=1)
+    movement_spread: float = Field(default=0.5, ge=0, le=1)
     """Share of the movement loss that stays on the whole mask after the switch to predicted peaks; 0 as published."""
-    division_share: float = Field(0.25, ge=0, le=1)
+    division_share: float = Field(default=0.25, ge=0, le=1)
     """Share of crops centred on a mother or a daughter of an annotated division."""
-    random_share: float = Field(0.15, ge=0, le=1)
+    random_share: float = Field(default=0.15, ge=0, le=1)
     """Share of crops centred anywhere in annotated frames (only where the background is taught)."""
-    warp_share: float = Field(0.5, ge=0, le=1)
+    warp_share: float = Field(default=0.5, ge=0, le=1)
     """Share of crops rotated, scaled and elastically warped; the others are only mirrored and transposed."""
-    elastic_um: float = Field(1.0, ge=0)
+    elastic_um: float = Field(default=1.0, ge=0)
     """Amplitude of the elastic warp in µm."""
-    frame_shift_um: float = Field(1.5, ge=0)
+    frame_shift_um: float = Field(default=1.5, ge=0)
     """Standard deviation of the simulated drift between frames in µm: teaches motion beyond the annotated one."""
-    intensity_change: float = Field(0.25, ge=0, lt=1)
+    intensity_change: float = Field(default=0.25, ge=0, lt=1)
     """Largest relative change of brightness, and three times the largest offset, in normalised units."""
-    noise: float = Field(0.06, ge=0)
+    noise: float = Field(default=0.06, ge=0)
     """Largest standard deviation of added noise, in normalised units."""
-    validations: int = Field(5, ge=1)
+    validations: int = Field(default=5, ge=1)
     """How many times the held-out annotations are looked at during training."""
-    checkpoint_every: int = Field(200, ge=1)
+    checkpoint_every: int = Field(default=200, ge=1)
     """Steps between checkpoints; a killed run goes on from the last one, bit for bit on a CPU."""
-    threads: int = Field(2, ge=1)
+    threads: int = Field(default=2, ge=1)
     """CPU threads; part of the settings because sums depend on it in the last bits."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Seed of weights, crops and augmentation."""
 
     def __post_init__(self) -> None:
-        if min(self.nucleus_radius_um) <= 0:
+        if min(self.target_sigma_um) <= 0:
             raise ConfigError(
-                f"train.nucleus_radius_um must be positive, not {list(self.nucleus_radius_um)}.",
+                f"train.target_sigma_um must be positive, not {list(self.target_sigma_um)}.",
                 fix="measure it with `morula init`",
             )
         if min(self.crop_outputs) < 1:

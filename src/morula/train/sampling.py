@@ -19,7 +19,7 @@ from morula.train.params import TrainParams
 from morula.train.targets import CropPoints, Targets, draw_targets
 
 _CACHE_BYTES = 256 * 2**20
-_REACH_RADII = 3.0
+_REACH = 2.0  # mask radii beyond the crop from where points still matter
 
 
 class FrameReader:
@@ -44,7 +44,8 @@ class FrameReader:
         self._frames.move_to_end(t)
         frame = self._frames[t]
         index = [np.clip(np.arange(a, b), 0, size - 1) for a, b, size in zip(start, stop, frame.shape, strict=True)]
-        return frame[np.ix_(*index)]
+        box: np.ndarray = frame[np.ix_(*index)]
+        return box
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class CropSampler:
         rows = self.labels.frame(t)
         crop = warp.to_crop(self.labels.zyx_um[rows], 1)
         reach = np.abs(self.geometry.output_um.reshape(-1, 3)).max(axis=0)
-        margin = _REACH_RADII * np.array(self.params.nucleus_radius_um)
+        margin = _REACH * self.params.mask_radius_um
         inside = (np.abs(crop) <= reach + margin).all(axis=1)
         mother = warp.to_crop(self.labels.mother_um[rows][inside], 0)
         return CropPoints(

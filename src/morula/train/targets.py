@@ -1,4 +1,4 @@
-"""Targets of a crop, drawn from points after augmentation: cell indicator, movement vectors and where each one counts."""
+"""Targets of a crop, drawn from points after augmentation: indicator, movement vectors and where each counts."""
 
 from __future__ import annotations
 
@@ -74,19 +74,30 @@ def draw_targets(points: CropPoints, grid_um: Float32Array, params: TrainParams)
         Widths and masks. With ``background="paper"`` the loss is confined to balls around annotations
         (Malin-Mayor et al. 2023); where balls overlap, the nearest annotation wins.
     """
-    radius = np.array(params.nucleus_radius_um, np.float32)
     labelled = points.kind != LabelKind.WEAK_BLOB
-    reach = 1.01 * max(params.mask_radii, params.movement_radii, _FOUR_SIGMA * params.target_sigma_radii)
-    distance, nearest = _nearest(points.crop_um[labelled], grid_um, radius, reach)
-    near = distance <= params.mask_radii
-    indicator = np.exp(-0.5 * (distance / params.target_sigma_radii) ** 2).astype(np.float32)
+    centres = points.crop_um[labelled]
+    reach = max(params.mask_radius_um, params.movement_radius_um, _FOUR_SIGMA * max(params.target_sigma_um))
+    distance, nearest = _nearest(centres, grid_um, 1.01 * reach)
+    near = distance <= params.mask_radius_um
     if params.background == "paper":
         background = np.zeros_like(near)
     else:
-        weak_distance, _ = _nearest(points.crop_um[~labelled], grid_um, radius, reach)
-        background = ~near & (weak_distance > params.mask_radii)
-    movement, moving = _draw_movement(points, labelled, grid_um, distance, nearest, params.movement_radii)
+        weak_distance, _ = _nearest(points.crop_um[~labelled], grid_um, 1.01 * params.mask_radius_um)
+        background = ~near & (weak_distance > params.mask_radius_um)
+    movement, moving = _draw_movement(points, labelled, grid_um, distance, nearest, params.movement_radius_um)
+    indicator = _draw_indicator(centres, grid_um, distance, nearest, params)
     return Targets(indicator, near, background, movement, moving)
+
+
+def _draw_indicator(
+    centres_um: FloatArray, grid_um: Float32Array, distance: Float32Array, nearest: IntArray, params: TrainParams
+) -> Float32Array:
+    """Gaussian of height 1 around the nearest centre, zero beyond reach."""
+    indicator = np.zeros(distance.shape, np.float32)
+    inside = np.isfinite(distance)
+    offset = (grid_um[inside] - centres_um.astype(np.float32)[nearest[inside]]) / np.array(params.target_sigma_um, np.float32)
+    indicator[inside] = np.exp(-0.5 * (offset**2).sum(axis=-1))
+    return indicator
 
 
 def _draw_movement(
@@ -95,24 +106,21 @@ def _draw_movement(
     grid_um: Float32Array,
     distance: Float32Array,
     nearest: IntArray,
-    reach_radii: float,
+    reach_um: float,
 ) -> tuple[Float32Array, BoolArray]:
     if not labelled.any():
         return np.zeros((3, *distance.shape), np.float32), np.zeros(distance.shape, bool)
     mothers = points.mother_um[labelled].astype(np.float32)[nearest]
-    moving = (distance <= reach_radii) & points.has_mother[labelled].astype(bool)[nearest]
+    moving = (distance <= reach_um) & points.has_mother[labelled].astype(bool)[nearest]
     movement = np.where(moving[..., None], mothers - grid_um, 0.0).astype(np.float32)
     return np.ascontiguousarray(np.moveaxis(movement, -1, 0)), moving
 
 
-def _nearest(
-    centres_um: FloatArray, grid_um: Float32Array, radius: Float32Array, reach_radii: float
-) -> tuple[Float32Array, IntArray]:
-    """Distance of each voxel to the nearest centre in nucleus radii, infinite beyond `reach_radii`; and its row."""
+def _nearest(centres_um: FloatArray, grid_um: Float32Array, reach_um: float) -> tuple[Float32Array, IntArray]:
+    """Distance of each voxel to the nearest centre in µm, infinite beyond the reach; and its row."""
     shape = grid_um.shape[:-1]
     if not len(centres_um):
         return np.full(shape, np.inf, np.float32), np.zeros(shape, np.int64)
-    tree = cKDTree(centres_um / radius)
-    distance, row = tree.query(grid_um.reshape(-1, 3) / radius, distance_upper_bound=reach_radii)
-    row = np.minimum(row, len(centres_um) - 1)
-    return distance.astype(np.float32).reshape(shape), np.asarray(row, np.int64).reshape(shape)
+    found = cKDTree(centres_um).query(grid_um.reshape(-1, 3), distance_upper_bound=reach_um)
+    distance, row = np.asarray(found[0], np.float32), np.minimum(found[1], len(centres_um) - 1)
+    return distance.reshape(shape), np.asarray(row, np.int64).reshape(shape)

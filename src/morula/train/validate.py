@@ -16,6 +16,7 @@ from morula.train.sampling import FrameReader, Geometry
 
 _MAX_POINTS = 60
 _THRESHOLD = 0.3
+_FOUND = 0.85  # of the mask radius
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class ValidationResult:
     Parameters
     ----------
     recall
-        Share of points with a predicted peak within one nucleus radius; NaN without points.
+        Share of points with a predicted peak within 0.85 mask radii; NaN without points.
     movement_um
         Median error of the movement vector at the true centre, µm; NaN without links.
     no_motion_um
@@ -42,7 +43,9 @@ def validate_network(
     network: FastNetwork, spec: NetworkSpec, reader: FrameReader, held_out: Tracks, params: TrainParams
 ) -> ValidationResult:
     """Run the network around at most 60 evenly chosen held-out points."""
-    rows = np.unique(np.linspace(0, held_out.n - 1, _MAX_POINTS).round().astype(int)) if held_out.n else np.zeros(0, int)
+    rows = (
+        np.unique(np.linspace(0, held_out.n - 1, _MAX_POINTS).round().astype(int)) if held_out.n else np.zeros(0, int)
+    )
     geometry = Geometry.of(reader.movie, spec, params.crop_outputs)
     found, error, length = [], [], []
     for row in rows:
@@ -70,24 +73,29 @@ def _predict_around(
     last = np.maximum(-(-np.array(reader.movie.shape[1:]) // total) * total - crop, 0)
     start = np.clip(np.round((point / reader.movie.voxel_size_um - crop / 2) / total) * total, 0, last).astype(int)
     frames = np.stack([reader.read(t + f - 1, start, start + crop) for f in range(3)])
-    output = network(torch.from_numpy(np.ascontiguousarray(frames))[None])[0]
+    output = network(torch.from_numpy(np.ascontiguousarray(frames))[None].to(next(network.parameters()).device))[0]
     output[0] = torch.sigmoid(output[0])
-    return start, output.numpy()
+    return start, output.cpu().numpy()
 
 
 def _is_found(
-    indicator: np.ndarray, start: np.ndarray, point: np.ndarray, spec: NetworkSpec, reader: FrameReader, params: TrainParams
+    indicator: np.ndarray,
+    start: np.ndarray,
+    point: np.ndarray,
+    spec: NetworkSpec,
+    reader: FrameReader,
+    params: TrainParams,
 ) -> bool:
-    radius = np.array(params.nucleus_radius_um)
+    radius = _FOUND * params.mask_radius_um
     peaks = find_peaks(
         indicator,
-        window_um=radius * 0.8,
+        window_um=np.maximum(radius, 1.01 * np.array(spec.output_voxel_um)),
         voxel_size_um=np.array(spec.output_voxel_um),
         threshold=_THRESHOLD,
         origin_vox=tuple(start // np.array(spec.stem_stride)),
     )
     where = spec.output_centre_um(peaks.refined_vox, reader.movie.voxel_size_um)
-    return bool((np.linalg.norm((where - point) / radius, axis=1) < 1.0).any())
+    return bool((np.linalg.norm(where - point, axis=1) < radius).any())
 
 
 def _vector_at(

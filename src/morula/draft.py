@@ -1,0 +1,87 @@
+"""Drafting a configuration: what `morula init` does. The movie and its annotations are measured, settings follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from morula.config import AnnotationsConfig, MovieConfig, RunConfig
+from morula.core.progress import ProgressSink, ignore_progress
+from morula.inputs import open_inputs
+from morula.measure.measurements import Measurements
+from morula.measure.movie import measure_movie
+from morula.measure.settings import DerivedSettings, derive_settings
+
+_BORDER_PER_WINDOW = 1.3
+_LEAST_BORDER_UM = 2.0
+_MATCH_PER_WINDOW = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A configuration with measured values.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    reasons
+        Where values come from, by key (`detect.window_um`).
+    measured
+        What was measured.
+    warnings
+        What a person should know before starting.
+    """
+
+    config: RunConfig
+    reasons: Mapping[str, str]
+    measured: Measurements
+    warnings: tuple[str, ...]
+
+
+def draft_config(
+    movie: MovieConfig, annotations: AnnotationsConfig, *, progress: ProgressSink = ignore_progress
+) -> Draft:
+    """Measure a movie at its annotations and derive a configuration.
+
+    Raises
+    ------
+    MovieError, TracksError, AnnotationError
+        If an input cannot be read, or the annotations do not fit the movie.
+    """
+    config = RunConfig(movie=movie, annotations=annotations)
+    inputs = open_inputs(config)
+    measured = measure_movie(inputs.movie, inputs.train, progress=progress)
+    derived = derive_settings(measured, inputs.movie.voxel_size_um)
+    window = derived.peak_window_um
+    border = round(max(_BORDER_PER_WINDOW * window, _LEAST_BORDER_UM), 1)
+    match = round(_MATCH_PER_WINDOW * window, 1)
+    drafted = replace(
+        config,
+        train=replace(
+            config.train,
+            target_sigma_um=derived.target_sigma_um,
+            mask_radius_um=derived.mask_radius_um,
+            movement_radius_um=_movement_radius(derived),
+            blob_sigma_um=derived.blob_sigma_um,
+        ),
+        detect=replace(config.detect, window_um=window),
+        candidates=replace(config.candidates, max_distance_um=derived.max_distance_um),
+        solve=replace(config.solve, free_border_um=border),
+        evaluate=replace(config.evaluate, max_distance_um=match),
+    )
+    reasons = {
+        "train.target_sigma_um": derived.reasons["target_sigma_um"],
+        "train.mask_radius_um": derived.reasons["mask_radius_um"],
+        "train.movement_radius_um": "0.6 mask radii: the inner part of a nucleus",
+        "train.blob_sigma_um": derived.reasons["blob_sigma_um"],
+        "detect.window_um": derived.reasons["peak_window_um"],
+        "candidates.max_distance_um": derived.reasons["max_distance_um"],
+        "solve.free_border_um": "1.3 peak windows: a nucleus cut by a face of the movie",
+        "evaluate.max_distance_um": "1.2 peak windows: about half the spacing of nuclei",
+    }
+    return Draft(drafted, reasons, measured, derived.warnings)
+
+
+def _movement_radius(derived: DerivedSettings) -> float:
+    return round(0.6 * derived.mask_radius_um, 2)

@@ -1,0 +1,35 @@
+"""Judging tracks against all that is known of an embryo: the truth where there is one, and the annotations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from morula.core.tracks import Tracks
+from morula.evaluate.evaluate import evaluate_tracks
+from morula.evaluate.held_out import find_unannotated
+from morula.evaluate.params import EvaluateParams
+from morula.inputs import Inputs
+from morula.view.report_data import LabelledEvaluation
+
+ON_TRUTH = "against the true lineages that nobody annotated"
+ON_VALIDATION = "against the validation annotations"
+ON_TRAINING = "against the training annotations, which were learned from"
+
+
+def judge_tracks(
+    tracks: Tracks, inputs: Inputs, params: EvaluateParams, *, label: str = "morula"
+) -> tuple[LabelledEvaluation, ...]:
+    """Evaluate tracks against truth and annotations, the most telling judgement first.
+
+    With a dense truth, only its points without annotation count: those were seen by neither training nor tuning.
+    """
+    judged = []
+    sparse = replace(params, dense=False)
+    if inputs.truth is not None:
+        scored = find_unannotated(inputs.truth, [inputs.train, inputs.val], max_distance_um=params.max_distance_um / 2)
+        dense = replace(params, dense=True)
+        judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.truth, dense, scored=scored), ON_TRUTH))
+    if len(inputs.val.edges):
+        judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.val, sparse), ON_VALIDATION))
+    judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.train, sparse), ON_TRAINING))
+    return tuple(judged)

@@ -1,0 +1,231 @@
+"""A run from top to bottom: the stages in order, each resumable, each skipped when its results are there.
+
+    inputs -> train -> detect -> candidates -> tune -> solve -> evaluate (and the baseline) -> export -> report
+
+Owns the order and what each stage hands on. Every stage begins in the run directory with everything its results depend
+on; the directory decides whether it is done, goes on, or runs anew because a setting changed. Results are always read
+back from the store, so that a resumed run sees the same numbers as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from math import prod
+from pathlib import Path
+
+from morula.candidates.link import link_candidates
+from morula.config import RunConfig, format_config, plain_values
+from morula.core.history import TrainingHistory
+from morula.core.lineages import Lineages
+from morula.core.progress import ProgressSink, ignore_progress
+from morula.detect.plan import plan_blocks
+from morula.detect.predict import detect_block
+from morula.engine.engine import BlockJob, Engine
+from morula.engine.serial import SerialEngine
+from morula.inputs import Inputs, open_inputs
+from morula.io.tracks import TracksWriteFormat, read_tracks, write_tracks
+from morula.judge import judge_tracks
+from morula.network.intensity import measure_intensity
+from morula.network.model import load_model, save_model
+from morula.peaks.classical import detect_blobs
+from morula.results import collect_report, collect_versions, export_lineages, read_lineages, read_tuned_settings
+from morula.solve.graph import solve_graph
+from morula.solve.greedy import link_greedily
+from morula.store.disk import write_json, write_text
+from morula.store.run_directory import RunDirectory
+from morula.train.loop import train_network
+from morula.tune.grid import WEIGHTS, search_weights
+from morula.view.report import write_report
+from morula.view.report_data import LabelledEvaluation
+
+_LOG = logging.getLogger(__name__)
+
+_FORMATS: tuple[TracksWriteFormat, ...] = ("csv", "geff", "napari")
+STAGES = ("train", "detect", "candidates", "tune", "solve", "baseline", "evaluate", "export", "report")
+
+
+def run_pipeline(
+    config: RunConfig,
+    run_dir: Path,
+    *,
+    until: str = "report",
+    engine: Engine | None = None,
+    progress: ProgressSink = ignore_progress,
+) -> None:
+    """Run all stages up to `until`, or what is left of them.
+
+    Parameters
+    ----------
+    config
+        The run.
+    run_dir
+        Its directory; created if there is none.
+    until
+        Last stage to run, one of `STAGES`.
+    engine
+        How blocks are run; in order in this process by default.
+    progress
+        Listener.
+
+    Raises
+    ------
+    MorulaError
+        From any stage; what was finished before stays. `BlocksFailedError` if some blocks failed: the others are kept
+        and the next run repeats only those.
+    """
+    inputs = open_inputs(config)
+    with RunDirectory.open(run_dir) as run:
+        write_text(run.paths.config, format_config(config))
+        write_json(run.paths.versions, collect_versions())
+        steps: dict[str, Callable[[], None]] = {
+            "train": partial(_train, run, inputs, config, progress),
+            "detect": partial(_detect, run, inputs, config, engine or SerialEngine(), progress),
+            "candidates": partial(_link, run, config, progress),
+            "tune": partial(_tune, run, inputs, config, progress),
+            "solve": partial(_solve, run, inputs, config),
+            "baseline": partial(_baseline, run, inputs, config, progress),
+            "evaluate": partial(_evaluate, run, inputs, config),
+            "export": partial(_export, run, inputs),
+            "report": partial(_report, run, inputs, config),
+        }
+        for name in STAGES[: STAGES.index(until) + 1]:
+            steps[name]()
+
+
+def _train(run: RunDirectory, inputs: Inputs, config: RunConfig, progress: ProgressSink) -> None:
+    weights, history = run.paths.model / "weights.safetensors", run.paths.model / "history.json"
+    checkpoint = run.paths.model / "checkpoint.safetensors"
+    settings = {"train": plain_values(config.train), "inputs": inputs.identify("movie", "train", "val")}
+    with run.stage("train", settings, outputs=[weights, history], scratch=[checkpoint]) as stage:
+        if stage.done:
+            return
+        weights.parent.mkdir(exist_ok=True)
+        model, losses = train_network(
+            inputs.movie,
+            inputs.train,
+            inputs.val,
+            config.train,
+            checkpoint=checkpoint,
+            fingerprint=stage.fingerprint,
+            progress=progress,
+        )
+        save_model(model, weights)
+        write_json(history, {name: getattr(losses, name).tolist() for name in TrainingHistory.__slots__})
+        stage.finish({"amount": config.train.iterations, "unit": "iterations"})
+
+
+def _detect(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, progress: ProgressSink) -> None:
+    model = load_model(run.paths.model / "weights.safetensors")
+    model.check_movie(inputs.movie)
+    blocks = plan_blocks(inputs.movie, model.spec, config.detect)
+    settings = {"detect": plain_values(config.detect), "inputs": inputs.identify("movie")}
+    with run.stage("detect", settings, after=["train"], n_blocks=len(blocks)) as stage:
+        if stage.done:
+            return
+        intensity = measure_intensity(inputs.movie, model.spec.low_percentile, model.spec.high_percentile)
+        pending = stage.pending_blocks(blocks)
+        work = partial(detect_block, movie=inputs.movie, model=model, intensity=intensity, params=config.detect)
+        job = BlockJob("detect", pending, work, n_done_before=len(blocks) - len(pending))
+        engine.run_blocks(job, on_done=stage.write_block, on_failed=stage.write_failed_block, progress=progress)
+        stage.finish({"amount": prod(inputs.movie.shape) / 1e6, "unit": "megavoxels"})
+
+
+def _link(run: RunDirectory, config: RunConfig, progress: ProgressSink) -> None:
+    with run.stage("candidates", {"candidates": plain_values(config.candidates)}, after=["detect"]) as stage:
+        if not stage.done:
+            detections = run.store.read_detections()
+            graph = link_candidates(detections, config.candidates, progress=progress)
+            stage.write_graph(graph, summary={"amount": detections.n, "unit": "detections", "links": graph.n_edges})
+
+
+def _tune(run: RunDirectory, inputs: Inputs, config: RunConfig, progress: ProgressSink) -> None:
+    settings = {
+        "tune": plain_values(config.tune),
+        "solve": plain_values(config.solve),
+        "evaluate": plain_values(config.evaluate),
+        "inputs": inputs.identify("val"),
+    }
+    with run.stage("tune", settings, after=["candidates"]) as stage:
+        if stage.done:
+            return
+        tuned = search_weights(
+            run.store.read_graph(),
+            inputs.val,
+            config.tune,
+            config.solve,
+            replace(config.evaluate, dense=False),
+            extent_um=inputs.movie.extent_um,
+            progress=progress,
+        )
+        weights = {name: getattr(tuned.params, name) for name in WEIGHTS}
+        tried = [{**values, "errors": errors} for values, errors in tuned.tried]
+        stage.finish({"amount": len(tried), "unit": "weights", "weights": weights, "why": tuned.reason, "tried": tried})
+
+
+def _solve(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:
+    with run.stage("solve", {"solve": plain_values(config.solve)}, after=["candidates", "tune"]) as stage:
+        if not stage.done:
+            graph = run.store.read_graph()
+            selection = solve_graph(
+                graph, read_tuned_settings(run.store, config.solve), extent_um=inputs.movie.extent_um
+            )
+            stage.write_selection(selection, summary={"amount": graph.nodes.n, "unit": "detections"})
+
+
+def _baseline(run: RunDirectory, inputs: Inputs, config: RunConfig, progress: ProgressSink) -> None:
+    """Track with image blobs and greedy linking: what the report compares with."""
+    output = run.paths.exports / "baseline.csv"
+    settings = {
+        "blob_sigma_um": config.train.blob_sigma_um,
+        "window_um": config.detect.window_um,
+        "max_distance_um": config.candidates.max_distance_um,
+        "inputs": inputs.identify("movie"),
+    }
+    with run.stage("baseline", settings, outputs=[output]) as stage:
+        if not stage.done:
+            detections = detect_blobs(
+                inputs.movie, sigma_um=config.train.blob_sigma_um, window_um=config.detect.window_um, progress=progress
+            )
+            graph = link_candidates(detections, replace(config.candidates, allow_unlinkable=True))
+            selection = link_greedily(graph, max_distance_um=config.candidates.max_distance_um)
+            output.parent.mkdir(exist_ok=True)
+            write_tracks(Lineages.from_selection(graph, selection).tracks, output, format="csv", overwrite=True)
+            stage.finish({"amount": prod(inputs.movie.shape) / 1e6, "unit": "megavoxels"})
+
+
+def _evaluate(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:
+    output = run.paths.exports / "evaluation.json"
+    settings = {"evaluate": plain_values(config.evaluate), "inputs": inputs.identify("train", "val", "truth")}
+    with run.stage("evaluate", settings, after=["solve", "baseline"], outputs=[output]) as stage:
+        if not stage.done:
+            lineages = read_lineages(run.store)
+            judged = judge_tracks(lineages.tracks, inputs, config.evaluate)
+            baseline = judge_tracks(read_tracks(run.paths.exports / "baseline.csv"), inputs, config.evaluate)
+            figures = {"morula": _figures(judged), "baseline": _figures(baseline)}
+            write_json(output, figures)
+            stage.finish({"amount": lineages.nodes.n, "unit": "points"})
+
+
+def _figures(judged: tuple[LabelledEvaluation, ...]) -> dict[str, object]:
+    return {one.note: one.evaluation.to_dict() for one in judged}
+
+
+def _export(run: RunDirectory, inputs: Inputs) -> None:
+    outputs = [run.paths.exports / f"lineages.{kind}" for kind in _FORMATS]
+    with run.stage("export", {"inputs": inputs.identify("movie")}, after=["solve"], outputs=outputs) as stage:
+        if not stage.done:
+            lineages = read_lineages(run.store)
+            for path, kind in zip(outputs, _FORMATS, strict=True):
+                export_lineages(lineages, path, kind, overwrite=True)
+            stage.finish({"amount": lineages.nodes.n, "unit": "points"})
+
+
+def _report(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:
+    settings = {"inputs": inputs.identify("movie", "train", "val", "truth"), "config": plain_values(config)}
+    with run.stage("report", settings, after=["evaluate", "tune"], outputs=[run.paths.report]) as stage:
+        if not stage.done:
+            write_report(collect_report(run, inputs, config), run.paths.report)
+            stage.finish()

@@ -1,0 +1,28 @@
+"""The page docs/file-formats.md: what it shows is run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from morula.io.tracks import read_tracks
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "file-formats.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_the_table_shown_is_read_and_the_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (table,) = blocks("csv")
+    (tmp_path / "tracks.csv").write_text(table)
+    for example in blocks("python"):
+        exec(compile(example, str(PAGE), "exec"), {})
+    assert capsys.readouterr().out == "4 points, 3 links\n"
+    assert read_tracks("tracks.csv").n_children.tolist() == [1, 2, 0, 0]

@@ -1,0 +1,118 @@
+"""Derived settings scale with nuclei and spacing, and say why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from morula.measure.measurements import Measurements
+from morula.measure.motion import Drift, Motion
+from morula.measure.settings import derive_settings
+
+EMBRYO = Measurements(
+    frames=(0, 5),
+    n_points=200,
+    n_links=190,
+    n_divisions=3,
+    n_outside=0,
+    share_on_blobs=0.98,
+    blob_sigma_um=1.47,
+    blob_threshold=30.0,
+    nucleus_radius_um=(2.6, 2.1, 2.1),
+    spacing_um=9.0,
+    nuclei_per_frame=150.0,
+    motion=Motion(1.0, 2.5, 2.2, 4.4, None),
+    drifts=(Drift(0, (0.0, 0.3, 0.0)),),
+    signal=300.0,
+    background=100.0,
+    noise=20.0,
+    intensity_percentiles=((2.0, 90.0), (99.7, 350.0)),
+)
+VOXEL = (2.0, 0.5, 0.5)
+
+
+def test_a_usual_embryo_gets_the_settings_that_worked_on_such_embryos():
+    derived = derive_settings(EMBRYO, VOXEL)
+    np.testing.assert_allclose(derived.target_sigma_um, (1.6, 1.3, 1.3), atol=0.05)
+    assert derived.mask_radius_um == 3.5
+    assert derived.peak_window_um == 2.9
+    assert derived.blob_sigma_um == 1.5
+    assert derived.max_distance_um == 5.4
+    assert derived.warnings == ()
+
+
+def test_every_setting_has_a_reason_with_its_figures():
+    derived = derive_settings(EMBRYO, VOXEL)
+    names = set(derived.__dataclass_fields__) - {"reasons", "warnings"}
+    assert set(derived.reasons) == names
+    assert "9.0 µm" in derived.reasons["mask_radius_um"]
+    assert "2.2 µm per frame" in derived.reasons["max_distance_um"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0.05, 50))
+def test_all_lengths_scale_with_the_unit(factor):
+    scaled = replace(
+        EMBRYO,
+        blob_sigma_um=EMBRYO.blob_sigma_um * factor,
+        nucleus_radius_um=tuple(r * factor for r in EMBRYO.nucleus_radius_um),
+        spacing_um=(EMBRYO.spacing_um or 0) * factor,
+        motion=Motion(1.0 * factor, 2.5 * factor, 2.2 * factor, 4.4 * factor, None),
+    )
+    one, other = derive_settings(EMBRYO, VOXEL), derive_settings(scaled, np.array(VOXEL) * factor)
+    for name in ("mask_radius_um", "peak_window_um", "blob_sigma_um", "max_distance_um"):
+        assert getattr(other, name) == pytest.approx(getattr(one, name) * factor, rel=0.1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(1, 20), st.floats(0.4, 6), st.floats(0.4, 12), st.floats(0, 100))
+def test_no_setting_reaches_over_to_the_neighbour(spacing, wide, deep, motion):
+    measured = replace(
+        EMBRYO,
+        spacing_um=spacing,
+        nucleus_radius_um=(deep, wide, wide),
+        motion=Motion(motion, motion, motion, None, None),
+    )
+    derived = derive_settings(measured, (0.1, 0.1, 0.1))
+    assert derived.mask_radius_um <= 0.5 * spacing
+    assert derived.peak_window_um <= 0.5 * spacing
+    assert max(derived.target_sigma_um) <= 0.2 * spacing
+    assert 0.55 * spacing <= derived.max_distance_um <= 1.6 * spacing
+
+
+def test_thick_slices_set_the_least_width_of_the_target():
+    assert derive_settings(EMBRYO, (5.0, 0.5, 0.5)).target_sigma_um[0] == 3.5
+
+
+def test_a_frame_with_a_single_nucleus_falls_back_on_its_size():
+    derived = derive_settings(replace(EMBRYO, spacing_um=None), VOXEL)
+    assert derived.max_distance_um == pytest.approx(5.3, abs=0.2)
+
+
+def test_daughters_that_part_widely_widen_the_reach():
+    fast = replace(EMBRYO, motion=Motion(1.0, 2.5, 2.2, 7.0, None))
+    assert derive_settings(fast, VOXEL).max_distance_um == 8.4
+
+
+def test_a_person_is_warned_of_what_no_setting_mends():
+    bad = replace(
+        EMBRYO,
+        motion=Motion(15.0, 20.0, 18.0, None, None),
+        drifts=(Drift(7, (0.0, 20.0, 0.0)),),
+        noise=150.0,
+        share_on_blobs=0.3,
+        n_outside=4,
+    )
+    text = "\n".join(derive_settings(bad, VOXEL).warnings)
+    for words in (
+        "jumps by 20.0 µm between frames 7 and 8",
+        "18.0 µm per frame",
+        "1.3 times the noise",
+        "30%",
+        "4 annot",
+    ):
+        assert words in text
