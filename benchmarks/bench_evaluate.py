@@ -2,7 +2,8 @@
 
 The truth is a packed, growing tissue with nuclei about 9 µm apart; the reconstruction is that truth with 1 µm of
 jitter, 3 % of the points missing, 2 % of the links missing, 3 % false points and some links to the wrong neighbour.
-Prints one JSON object with the wall time, the time per stage and the figures found. Target: 1e5 nodes in under 10 s.
+Prints one JSON object with the wall and CPU time, the time of the matching alone and the figures found. Target: 1e5
+nodes in under 10 s.
 """
 
 from __future__ import annotations
@@ -33,13 +34,14 @@ def main() -> None:
     truth = grow_tissue(rng, options.nodes, options.frames)
     reconstruction = spoil_tracks(rng, truth)
     params = EvaluateParams(max_distance_um=options.threshold_um, dense=True)
-    start = time.perf_counter()
+    start = time.process_time()
     match_tracks(reconstruction, truth, params.max_distance_um, np.ones(truth.n, np.bool_))
-    matched = time.perf_counter()
+    matched, wall = time.process_time(), time.perf_counter()
     evaluation = evaluate_tracks(reconstruction, truth, params)
-    seconds = time.perf_counter() - matched
+    seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - matched
     figures = {name: value for name, value in evaluation.to_dict().items() if not isinstance(value, list)}
-    measured = {"seconds": round(seconds, 2), "seconds_matching_alone": round(matched - start, 2)}
+    measured = {"seconds": seconds, "cpu_seconds": cpu_seconds, "cpu_seconds_matching_alone": matched - start}
+    measured = {name: round(value, 2) for name, value in measured.items()}
     print(json.dumps({"nodes": truth.n, "frames": options.frames, **measured, **figures}, indent=2))
 
 

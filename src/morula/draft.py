@@ -12,8 +12,6 @@ from morula.measure.measurements import Measurements
 from morula.measure.movie import measure_movie
 from morula.measure.settings import DerivedSettings, derive_settings
 
-_BORDER_PER_WINDOW = 1.3
-_LEAST_BORDER_UM = 2.0
 _MATCH_PER_WINDOW = 1.2
 
 
@@ -38,6 +36,15 @@ class Draft:
     measured: Measurements
     warnings: tuple[str, ...]
 
+    def describe(self) -> str:
+        """Say in one sentence what was found in the movie and its annotations."""
+        measured = self.measured
+        spacing = "unknown" if measured.spacing_um is None else f"{measured.spacing_um:.1f} µm"
+        return (
+            f"about {measured.nuclei_per_frame:.0f} nuclei a frame, spacing {spacing}, "
+            f"{measured.n_points} annotated points with {measured.n_divisions} divisions."
+        )
+
 
 def draft_config(
     movie: MovieConfig, annotations: AnnotationsConfig, *, progress: ProgressSink = ignore_progress
@@ -54,7 +61,6 @@ def draft_config(
     measured = measure_movie(inputs.movie, inputs.train, progress=progress)
     derived = derive_settings(measured, inputs.movie.voxel_size_um)
     window = derived.peak_window_um
-    border = round(max(_BORDER_PER_WINDOW * window, _LEAST_BORDER_UM), 1)
     match = round(_MATCH_PER_WINDOW * window, 1)
     drafted = replace(
         config,
@@ -67,7 +73,6 @@ def draft_config(
         ),
         detect=replace(config.detect, window_um=window),
         candidates=replace(config.candidates, max_distance_um=derived.max_distance_um),
-        solve=replace(config.solve, free_border_um=border),
         evaluate=replace(config.evaluate, max_distance_um=match),
     )
     reasons = {
@@ -77,7 +82,6 @@ def draft_config(
         "train.blob_sigma_um": derived.reasons["blob_sigma_um"],
         "detect.window_um": derived.reasons["peak_window_um"],
         "candidates.max_distance_um": derived.reasons["max_distance_um"],
-        "solve.free_border_um": "1.3 peak windows: a nucleus cut by a face of the movie",
         "evaluate.max_distance_um": "1.2 peak windows: about half the spacing of nuclei",
     }
     return Draft(drafted, reasons, measured, derived.warnings)

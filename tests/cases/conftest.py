@@ -152,6 +152,7 @@ def read_case(text: str) -> Case:
             settings |= {name: float(value) for name, value in _entries(line)}
         elif words[:1] == ["expect"]:
             expected |= dict(_entries(line))
+            current = None
         elif current and words:
             current.add(line)
     truth, scored = drawings["truth"].read()

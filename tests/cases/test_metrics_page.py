@@ -26,7 +26,7 @@ def test_the_pictures_show_every_kind_of_error(read):
 
 
 def test_the_example_prints_what_the_page_says(capsys):
-    (example,), (printed,) = blocks("python"), blocks("")
+    (example,), (printed,) = blocks("python"), blocks("console")
     exec(compile(example, str(PAGE), "exec"), {})
     assert capsys.readouterr().out == printed
 

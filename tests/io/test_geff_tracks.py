@@ -156,7 +156,15 @@ def test_axes_without_units_are_taken_in_um_with_a_warning(tmp_path: Path, caplo
     edit(tmp_path / "t.geff", drop_units)
     with caplog.at_level(logging.WARNING):
         assert read_geff_tracks(tmp_path / "t.geff").zyx_um[0].tolist() == [1, 2, 3]
-    assert "axis z states no unit of length" in caplog.text
+    assert caplog.text.count("states no unit of length") == 1
+
+
+@pytest.mark.parametrize("scale", [0, -1.0, "wide", float("nan"), 10**400])
+def test_a_scale_that_is_no_size_is_refused(tmp_path: Path, scale: object) -> None:
+    write_geff(table(), tmp_path / "t.geff", overwrite=False)
+    edit(tmp_path / "t.geff", lambda content: content["attributes"]["geff"]["axes"][2].update(scale=scale))  # type: ignore[index]
+    with pytest.raises(TracksFormatError, match=r"the axis y has the scale .*, expected a positive number"):
+        read_geff_tracks(tmp_path / "t.geff")
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,17 @@ def column(values: npt.ArrayLike, dtype: npt.DTypeLike, shape: tuple[int | None,
     Raises
     ------
     ValueError
-        If the shape differs or a floating-point value is not finite.
+        If the shape differs, a floating-point value is not finite, or a whole number would be changed.
     """
-    array = np.asarray(values, dtype=dtype)
+    given = np.asarray(values)
+    with np.errstate(invalid="ignore"):  # NaN among whole numbers is found below
+        array = given.astype(dtype, copy=False)
+    if array.dtype != given.dtype and array.dtype.kind in "iu" and given.dtype.kind in "fiu":
+        changed = int((array != given).sum())
+        if changed:
+            raise ValueError(
+                f"{name} holds {changed} values that are not whole numbers, or too large for {array.dtype}"
+            )
     if array.size == 0 and len(shape) > 1:
         array = array.reshape(tuple(0 if size is None else size for size in shape))
     if array.ndim != len(shape) or any(
@@ -59,6 +67,7 @@ def _restore(kind: type[ReadOnlyColumns], state: dict[str, object]) -> ReadOnlyC
     restored = object.__new__(kind)
     for name, value in state.items():
         if isinstance(value, np.ndarray):
+            value = value.view()  # a copied movie shares its pixels with the caller, who may go on writing
             value.flags.writeable = False
         object.__setattr__(restored, name, value)
     return restored

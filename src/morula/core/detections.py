@@ -65,14 +65,25 @@ class Detections(ReadOnlyColumns):
 
     @classmethod
     def sorted(cls, t: FrameArray, zyx_um: FloatArray, score: FloatArray, movement_um: FloatArray) -> Detections:
-        """Build detections from rows in any order; they come out sorted by t, z, y, x, whatever order they came in."""
-        zyx_um = np.asarray(zyx_um, np.float64).reshape(-1, 3)
+        """Build detections from rows in any order; they come out sorted by t, z, y, x, whatever order they came in.
+
+        Raises
+        ------
+        GraphError
+            As for the class.
+        """
+        zyx_um, movement_um = (np.asarray(points, np.float64).reshape(-1, 3) for points in (zyx_um, movement_um))
+        if not len(t) == len(zyx_um) == len(score) == len(movement_um):
+            lengths = f"{len(t)} frames, {len(zyx_um)} positions, {len(score)} scores, {len(movement_um)} movements"
+            raise GraphError(
+                f"detections: columns of different length ({lengths}).", fix="give one of each per detection"
+            )
         order = np.lexsort((zyx_um[:, 2], zyx_um[:, 1], zyx_um[:, 0], np.asarray(t)))
         return cls(
             t=np.asarray(t)[order],
             zyx_um=zyx_um[order],
             score=np.asarray(score)[order],
-            movement_um=np.asarray(movement_um).reshape(-1, 3)[order],
+            movement_um=movement_um[order],
         )
 
     @classmethod

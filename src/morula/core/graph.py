@@ -43,8 +43,9 @@ class CandidateGraph(ReadOnlyColumns):
         n = self.nodes.n
         if len(edges):
             if int(edges.min()) < 0 or int(edges.max()) >= n:
+                row = int(edges.min()) if int(edges.min()) < 0 else int(edges.max())
                 raise GraphError(
-                    f"candidate graph: an edge names row {int(edges.max())}, there are {n} nodes.",
+                    f"candidate graph: an edge names row {row}, there are {n} nodes.",
                     fix="number nodes from 0 in the order of the table",
                 )
             backwards = np.flatnonzero(self.nodes.t[edges[:, 0]] >= self.nodes.t[edges[:, 1]])

@@ -118,6 +118,15 @@ class Tracks(ReadOnlyColumns):
             As for the class, and if a parent id names no point.
         """
         id_, parent_id_ = np.asarray(id, np.int64), np.asarray(parent_id, np.int64)
+        zyx_um = np.asarray(zyx_um, np.float64).reshape(-1, 3)
+        lengths = {"t": len(t), "zyx_um": len(zyx_um), "id": len(id_), "parent_id": len(parent_id_)}
+        if radius_um is not None:
+            lengths["radius_um"] = len(radius_um)
+        if len(set(lengths.values())) > 1:
+            measured = ", ".join(f"{length} of {name}" for name, length in lengths.items())
+            raise TracksError(
+                "tracks: columns of different length.", measured=measured, fix="give one of each per point"
+            )
         order = np.lexsort((id_, np.asarray(t)))
         id_, parent_id_ = id_[order], parent_id_[order]
         by_id = np.argsort(id_, kind="stable")
@@ -136,7 +145,7 @@ class Tracks(ReadOnlyColumns):
             )
         return cls(
             t=np.asarray(t)[order],
-            zyx_um=np.asarray(zyx_um, np.float64).reshape(-1, 3)[order],
+            zyx_um=zyx_um[order],
             id=id_,
             parent_row=np.where(known & (parent_id_ != -1), row, -1),
             radius_um=None if radius_um is None else np.asarray(radius_um)[order],

@@ -20,6 +20,7 @@ from zarr.storage import LocalStore
 
 from morula.core.columns import FloatArray, IntArray
 from morula.errors import MorulaError, TracksFormatError
+from morula.io.movie_units import as_number
 from morula.io.track_units import choose_um_per_unit
 
 _MOST_CHUNKS = 100_000
@@ -102,20 +103,13 @@ class GeffFolder:
             If an axis is absent.
         """
         axes = self._find_axes()
-        factors = np.array([self._um_per_unit(axes[name], unit_um) for name in "zyx"])
+        where = f"{self.path} (axes z, y, x)"
+        um_per_unit = {u: choose_um_per_unit(u, unit_um, where) for u in {axes[name].unit for name in "zyx"}}
+        scales = [1.0 if unit_um != 1.0 else axes[name].scale for name in "zyx"]
+        factors = np.array([scale * um_per_unit[axes[name].unit] for name, scale in zip("zyx", scales, strict=True)])
         zyx = np.stack([self.read_node_prop(axes[name].prop) for name in "zyx"], axis=1)
         with np.errstate(over="ignore", invalid="ignore"):  # values that are no positions are the callers' to refuse
             return self.read_node_prop(axes["t"].prop), zyx * factors, factors
-
-    def _um_per_unit(self, axis: GeffAxis, unit_um: float) -> float:
-        if unit_um != 1.0:
-            return unit_um
-        if not (np.isfinite(axis.scale) and axis.scale > 0):
-            raise TracksFormatError(
-                f"{self.path}: the axis {axis.prop} has the scale {axis.scale}, it must be a positive number.",
-                fix="write the axis again, without a scale or with the size of a unit",
-            )
-        return axis.scale * choose_um_per_unit(axis.unit, 1.0, f"{self.path}, axis {axis.prop}")
 
     def _find_axes(self) -> dict[str, GeffAxis]:
         """Find t, z, y, x by name among the axes; where the names differ, by type and order."""
@@ -137,12 +131,12 @@ class GeffFolder:
                     fix="write the axes t (type time), z, y and x (type space)",
                 )
             chosen = [*times, *space]
-        return {name: _describe_axis(axis) for name, axis in zip("tzyx", chosen, strict=True)}
+        return {name: _describe_axis(axis, self.path) for name, axis in zip("tzyx", chosen, strict=True)}
 
     def _array_at(self, place: str) -> zarr.Array | None:
-        if ".." in place.split("/") or not (self.path / place).is_dir():
-            return None
         with _as_format_error(self.path, place):
+            if ".." in place.split("/") or not (self.path / place).is_dir():
+                return None
             node = self._group.get(place)
         return node if isinstance(node, zarr.Array) else None
 
@@ -181,8 +175,9 @@ class GeffFolder:
                 fix=f"check it with `geff validate`, or write it again with the property {name}",
             )
         missing = self._array_at(f"{place}/missing")
-        if missing is not None and missing.shape == (length,):
-            n_missing = np.count_nonzero(self._read_whole(missing, f"{place}/missing"))
+        if missing is not None:
+            whole = missing.shape == (length,)
+            n_missing = np.count_nonzero(self._read_whole(missing, f"{place}/missing")) if whole else length
             if n_missing:
                 raise TracksFormatError(
                     f"{self.path}: {place} is marked as missing for {n_missing} of {length} entries.",
@@ -210,13 +205,16 @@ def _codec_names(array: zarr.Array) -> set[str]:
     return {str(codec.get("id", codec.get("name"))) for codec in codecs if isinstance(codec, dict)}
 
 
-def _describe_axis(axis: Mapping[str, object]) -> GeffAxis:
-    scale, unit = axis.get("scale"), axis.get("unit")
-    if isinstance(scale, int | float) and not isinstance(scale, bool):
-        unit = axis.get("scaled_unit", unit)
-    else:
-        scale = 1.0
-    return GeffAxis(prop=str(axis.get("name")), unit=unit if isinstance(unit, str) else None, scale=float(scale))
+def _describe_axis(axis: Mapping[str, object], path: Path) -> GeffAxis:
+    unit, scale = axis.get("unit"), 1.0
+    if axis.get("scale") is not None:
+        unit, scale = axis.get("scaled_unit", unit), as_number(axis["scale"]) or 0.0
+    if scale <= 0:
+        raise TracksFormatError(
+            f"{path}: the axis {axis.get('name')} has the scale {str(axis['scale'])[:40]}, expected a positive number.",
+            fix="write the axis again, without a scale or with the size of a unit",
+        )
+    return GeffAxis(prop=str(axis.get("name")), unit=unit if isinstance(unit, str) else None, scale=scale)
 
 
 @contextmanager

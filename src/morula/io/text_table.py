@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -105,7 +106,7 @@ def _load(path: Path, layout: TableLayout, *, as_float: bool) -> np.ndarray[tupl
         if first is None:
             return np.zeros(0, dtype)
         return np.loadtxt(
-            _chain(first, rows),
+            chain([first], rows),
             dtype=dtype,
             delimiter=layout.delimiter,
             comments=None,
@@ -113,11 +114,6 @@ def _load(path: Path, layout: TableLayout, *, as_float: bool) -> np.ndarray[tupl
             usecols=list(layout.columns.values()),
             ndmin=1,
         )
-
-
-def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _checked_lines(handle: TextIO, layout: TableLayout) -> Iterator[str]:

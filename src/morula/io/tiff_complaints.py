@@ -15,7 +15,6 @@ import tifffile
 
 from morula.errors import MovieError
 
-
 _LARGEST_DIRECTORY = 4096
 _CLASSIC, _BIG = ("H", 2, 12, "I", 4, 4), ("Q", 8, 20, "Q", 8, 8)
 

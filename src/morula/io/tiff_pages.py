@@ -95,9 +95,12 @@ def read_segments(path: Path, page: tifffile.TiffPage | tifffile.TiffFrame, box:
 
 def check_segment_size(page: tifffile.TiffPage, file_bytes: int) -> str:
     """Return a complaint if a page or one of its segments claims to be larger than its file can explain, or ''."""
-    claimed = max(math.prod(page.shaped), math.prod(_segment_shape(page))) * page.dtype.itemsize
+    segment = _segment_shape(page)
+    if not all(isinstance(size, int | np.integer) and size > 0 for size in (*page.shaped, *segment)):
+        return f"a page of shape {page.shape} in segments of {segment}"[:200]
+    claimed = max(math.prod(map(int, page.shaped)), math.prod(map(int, segment))) * page.dtype.itemsize
     if claimed > max(_SMALL_BYTES, _LARGEST_RATIO * file_bytes):
-        return f"a page of shape {page.shape} in segments of {_segment_shape(page)}, {file_bytes} bytes in the file"
+        return f"a page of shape {page.shape} in segments of {segment}, {file_bytes} bytes in the file"
     return ""
 
 

@@ -8,7 +8,7 @@ Every node v has a variable y_v (taken), T_v (a track begins here) and, if it ha
 Both formulations share, for every node v with candidate parents P(v) and children C(v)::
 
     sum_{p in P} y_pv + T_v = y_v          taken means linked to one parent, or a start              (1)
-    sum_{c in C} y_vc >= 2 D_v             a division has two children; written where a division pays  (2)
+    sum_{c in C} y_vc >= 2 D_v             a division has two children                               (2)
 
 "tight" (the default) adds::
 

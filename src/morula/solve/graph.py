@@ -14,7 +14,7 @@ import numpy as np
 from morula.core.columns import FloatArray
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection, SolveStatus
-from morula.solve.costs import price_graph, sum_costs
+from morula.solve.costs import Costs, price_graph, sum_costs
 from morula.solve.exact import solve_exactly
 from morula.solve.forest import check_forest, keep_long_lineages
 from morula.solve.params import SolveParams
@@ -67,13 +67,29 @@ def solve_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
     else:
         solution = Solution(np.zeros(0, bool), np.zeros(0, bool), lower_bound=0.0, proven=True)
     check_forest(graph.edges, solution.node_selected, solution.edge_selected)
+    selection = _finish(graph, costs, solution, params.min_track_frames, began)
+    logger.info(
+        "solved %d nodes and %d edges: %s, cost %.6g, gap %.2g",
+        graph.nodes.n,
+        graph.n_edges,
+        selection.status,
+        selection.objective,
+        selection.gap,
+    )
+    return selection
+
+
+def _finish(graph: CandidateGraph, costs: Costs, solution: Solution, min_frames: int, began: float) -> Selection:
+    """Drop short lineages, price what is left, and say how it was obtained."""
     node, edge = keep_long_lineages(
-        graph.nodes.t, graph.edges, solution.node_selected, solution.edge_selected, params.min_track_frames
+        graph.nodes.t, graph.edges, solution.node_selected, solution.edge_selected, min_frames
     )
     dropped = int(solution.node_selected.sum() - node.sum())
+    if dropped:
+        logger.info("dropped %d detections in lineages of fewer than %d frames", dropped, min_frames)
     status: SolveStatus = "optimal" if solution.proven and not dropped else "feasible"
     objective = sum_costs(costs, graph.edges, node, edge)
-    selection = Selection(
+    return Selection(
         node_selected=node,
         edge_selected=edge,
         objective=objective,
@@ -81,13 +97,3 @@ def solve_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
         status=status,
         seconds=time.perf_counter() - began,
     )
-    logger.info(
-        "solved %d nodes and %d edges: %s, cost %.6g, gap %.2g; %d nodes of short lineages dropped",
-        graph.nodes.n,
-        graph.n_edges,
-        status,
-        objective,
-        selection.gap,
-        dropped,
-    )
-    return selection

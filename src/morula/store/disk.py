@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from morula.errors import DiskError
+from morula.errors import DiskError, MorulaError
 from morula.store.json_form import to_json_value
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -97,7 +97,7 @@ def explained_disk_errors(path: Path, *, needed_bytes: int | None = None) -> Ite
     """
     try:
         yield
-    except DiskError:
+    except MorulaError:
         raise
     except OSError as error:
         raise _describe_disk_error(path, error, needed_bytes) from error

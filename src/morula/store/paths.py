@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from morula.errors import StoreError
+from morula.store.disk import explained_disk_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,21 @@ class RunPaths:
     def lock(self) -> Path:
         """The lock file, see `RunLock`."""
         return self.path / "run.lock"
+
+    def make_folder(self) -> None:
+        """Create the run directory if there is none.
+
+        Raises
+        ------
+        StoreError
+            If there is a file in its place.
+        DiskError
+            If it cannot be created.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreError(f"{self.path}: this is a file, a run needs a folder.", fix="give --run-dir a folder")
+        with explained_disk_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
 
     def relative_name(self, file: Path) -> str:
         """Return the name of a stage's file as seen from the run directory.

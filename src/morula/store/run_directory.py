@@ -14,8 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from morula.errors import StoreError
-from morula.store.disk import explained_disk_errors, remove_path
+from morula.store.disk import remove_path
 from morula.store.fingerprint import fingerprint
 from morula.store.lock import RunLock
 from morula.store.paths import RunPaths
@@ -73,10 +72,7 @@ class RunDirectory:
             If it cannot be created or written to.
         """
         paths = RunPaths(Path(path))
-        if paths.path.exists() and not paths.path.is_dir():
-            raise StoreError(f"{path}: this is a file, a run needs a folder.", fix="give --run-dir a folder")
-        with explained_disk_errors(paths.path):
-            paths.path.mkdir(parents=True, exist_ok=True)
+        paths.make_folder()
         lock = RunLock(paths.lock)
         try:
             return cls(paths, lock, Store.open(paths.store, busy_timeout_s=busy_timeout_s))

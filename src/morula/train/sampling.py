@@ -99,8 +99,7 @@ class CropSampler:
             row = self._draw_row(rng)
             warp = self._draw_warp(rng, row)
             t = int(self.labels.t[row])
-            crop = np.stack([sample_warped(self.reader, t + f - 1, warp, f, self.geometry) for f in range(3)])
-            crops.append(change_intensity(rng, crop, self.params))
+            crops.append(change_intensity(rng, sample_warped(self.reader, t, warp, self.geometry), self.params))
             targets.append(draw_targets(self._points(t, warp), self.geometry.output_um, self.params))
         return torch.from_numpy(np.stack(crops).astype(np.float32)), targets
 
@@ -133,14 +132,20 @@ class CropSampler:
         )
 
 
-def sample_warped(reader: FrameReader, t: int, warp: Warp, frame: int, geometry: Geometry) -> np.ndarray:
-    """Sample one frame through a warp by linear interpolation, shape `geometry.crop_vox`."""
+def sample_warped(reader: FrameReader, t: int, warp: Warp, geometry: Geometry) -> np.ndarray:
+    """Sample frames t−1, t, t+1 through a warp by linear interpolation, shape (3, *geometry.crop_vox), float32."""
     voxel = reader.movie.voxel_size_um
-    where: FloatArray = warp.to_movie(geometry.input_um.reshape(-1, 3).astype(np.float64), frame) / voxel
-    start = np.floor(where.min(axis=0)).astype(int)
-    stop = np.ceil(where.max(axis=0)).astype(int) + 2
-    box = torch.from_numpy(np.ascontiguousarray(reader.read(t, start, stop)))[None, None]
-    scaled = 2 * (where - start) / (np.array(box.shape[2:]) - 1) - 1
-    grid = torch.from_numpy(scaled[:, ::-1].astype(np.float32).copy()).reshape(1, *geometry.crop_vox, 3)
-    sampled: np.ndarray = functional.grid_sample(box, grid, align_corners=True, padding_mode="border")[0, 0].numpy()
-    return sampled
+    middle = warp.to_movie(geometry.input_um.reshape(-1, 3), 1) / voxel
+    by_axis = np.ascontiguousarray(middle.T)
+    lowest, highest = by_axis.min(axis=1), by_axis.max(axis=1)
+    frames = []
+    for frame in range(3):
+        shift = (warp.shift_um[frame] - warp.shift_um[1]) / voxel
+        where: FloatArray = middle + shift
+        start = np.floor(lowest + shift).astype(int)
+        stop = np.ceil(highest + shift).astype(int) + 2
+        box = torch.from_numpy(np.ascontiguousarray(reader.read(t + frame - 1, start, stop)))[None, None]
+        scaled = (where - start) * (2 / (np.array(box.shape[2:]) - 1)) - 1
+        grid = torch.from_numpy(scaled[:, ::-1].astype(np.float32)).reshape(1, *geometry.crop_vox, 3)
+        frames.append(functional.grid_sample(box, grid, align_corners=True, padding_mode="border")[0, 0].numpy())
+    return np.stack(frames)

@@ -1,0 +1,38 @@
+# Everything a fresh machine with python3, make and python3-venv needs: `make demo` and `make test` set up by themselves.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test long proof lint docs bench clean
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/ready ## make an embryo, learn from a tenth of its cells, track it, write the report
+	$(BIN)/morula demo --out demo
+
+test: $(VENV)/ready ## the suite, a few minutes on two cores
+	$(BIN)/python -m pytest -n 2 -q
+
+long: $(VENV)/ready ## tests that take minutes each
+	$(BIN)/python -m pytest -q -m long
+
+proof: $(VENV)/ready ## ten thousand damaged files per reader, and the long tests
+	MORULA_MUTATIONS=10000 $(BIN)/python -m pytest -n 2 -q tests/io
+	$(BIN)/python -m pytest -q -m long
+
+lint: $(VENV)/ready ## style, types and import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/ready ## every benchmark, with its bound
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) demo
