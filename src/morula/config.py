@@ -9,9 +9,10 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, get_type_hints
 
 import tomlkit
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -25,7 +26,8 @@ from morula.solve.params import SolveParams
 from morula.train.params import TrainParams
 from morula.tune.params import TuneParams
 
-_STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+_STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+_LONGEST_VALUE = 80
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -53,8 +55,8 @@ class MovieConfig:
 class AnnotationsConfig:
     """Track points made by hand (CSV, GEFF, linajea text, MaMuT XML, .mastodon); paths relative to this file."""
 
-    train: str
-    """Tracks to learn from."""
+    train: str | None = None
+    """Tracks to learn from; needed unless ``model.weights`` names a trained network."""
     val: str | None = None
     """Other tracks, to validate training and to tune the cost weights on."""
     truth: str | None = None
@@ -64,11 +66,20 @@ class AnnotationsConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
+class ModelConfig:
+    """A network trained before, on a movie like this one."""
+
+    weights: str | None = None
+    """Weights to use instead of training: ``model/train.safetensors`` of another run; relative to this file."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
 class RunConfig:
     """Everything a run needs, one table per stage."""
 
     movie: MovieConfig
     annotations: AnnotationsConfig
+    model: ModelConfig = Field(default_factory=ModelConfig)
     train: TrainParams = Field(default_factory=TrainParams)
     detect: DetectParams = Field(default_factory=DetectParams)
     candidates: CandidatesParams = Field(default_factory=CandidatesParams)
@@ -96,8 +107,14 @@ def read_config(path: Path, overrides: Mapping[str, str] | None = None) -> RunCo
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no configuration here.", fix="write one with `morula init`") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}.", fix="repair this line") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: this is not a TOML file: {error}.",
+            cause="a slip in the line named, or a file of another kind",
+            fix="repair it, or write a new configuration with `morula init`",
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: this cannot be read: {error.strerror}.", fix="give a file you may read") from None
     for key, text in (overrides or {}).items():
         override_values(values, key, text)
     config = build_config(values, str(path))
@@ -163,10 +180,10 @@ def format_config(config: RunConfig, reasons: Mapping[str, str] | None = None) -
         table = tomlkit.table()
         for line in _wrapped(_first_paragraph(type(params).__doc__ or "")):
             table.add(tomlkit.comment(line))
-        described = {f.name: f for f in fields(params)}
+        descriptions = describe_settings(type(params))
         for name, value in plain_values(params).items():
             table.add(tomlkit.nl())
-            notes = [_description(type(params), name)]
+            notes = [descriptions[name]]
             reason = (reasons or {}).get(f"{table_field.name}.{name}")
             if reason:
                 notes.append(f"Measured: {reason}.")
@@ -174,16 +191,19 @@ def format_config(config: RunConfig, reasons: Mapping[str, str] | None = None) -
                 for line in _wrapped(note):
                     table.add(tomlkit.comment(line))
             if value is None:
-                table.add(tomlkit.comment(f"{described[name].name} = (not set)"))
+                table.add(tomlkit.comment(f"{name} = (not set)"))
             else:
                 table.add(name, list(value) if isinstance(value, tuple) else value)
         document.add(table_field.name, table)
     return tomlkit.dumps(document)
 
 
-def _description(table: type, name: str) -> str:
-    schema = TypeAdapter(table).json_schema()["properties"][name]
-    return " ".join(str(schema.get("description", "")).split()).replace("``", "`")
+@cache
+def describe_settings(table: type) -> dict[str, str]:
+    """Return what each setting of a table means, by name: the docstring under it, on one line."""
+    properties = TypeAdapter(table).json_schema()["properties"]
+    texts = {name: str(schema.get("description", "")) for name, schema in properties.items()}
+    return {name: " ".join(text.split()).replace("``", "`") for name, text in texts.items()}
 
 
 def _first_paragraph(text: str) -> str:
@@ -213,35 +233,41 @@ def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
     def absolute(path: str | None) -> str | None:
         return path if path is None or "://" in path else str(folder / path)
 
+    model = replace(config.model, weights=absolute(config.model.weights))
     movie = replace(config.movie, path=absolute(config.movie.path), mask=absolute(config.movie.mask))  # type: ignore[arg-type]
     tracks = {name: absolute(getattr(config.annotations, name)) for name in ("train", "val", "truth")}
-    return replace(config, movie=movie, annotations=replace(config.annotations, **tracks))  # type: ignore[arg-type]
+    return replace(config, movie=movie, model=model, annotations=replace(config.annotations, **tracks))  # type: ignore[arg-type]
 
 
 def _explain(error: ValidationError, name: str, prefix: str = "") -> ConfigError:
     first = error.errors()[0]
     place = [prefix] * bool(prefix) + [str(part) for part in first["loc"]]
-    key = ".".join(place)
+    key, value = ".".join(place), first["input"]
+    own = first.get("ctx", {}).get("error")
+    if isinstance(own, ConfigError):  # a check of the table itself
+        return ConfigError(f"{name}: {own.what}", measured=own.measured, cause=own.cause, fix=own.fix)
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = _known_keys(place[:-1])
         close = difflib.get_close_matches(place[-1], known, n=1)
         fix = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}"
         return ConfigError(f"{name}: unknown setting {key}.", fix=fix)
+    if first["type"] == "missing" and isinstance(first["loc"][-1], int):
+        listed = ".".join(place[:-1])
+        return ConfigError(f"{name}: {listed} needs more values.", measured=f"{listed} = {list(value)!r}")
     if first["type"] in ("missing", "missing_argument"):
-        return ConfigError(f"{name}: {key} is missing.", fix=f"add it to the table [{place[0]}]")
+        fix = f"add it to the table [{place[0]}]" if len(place) > 1 else f"add the table [{key}]"
+        return ConfigError(f"{name}: {key} is missing.", fix=fix)
+    if first["type"] in ("dataclass_type", "dataclass_exact_type"):
+        return ConfigError(f"{name}: {key} is a table, not a value.", fix=f"write [{key}] and the settings below it")
+    shown = repr(value)
     return ConfigError(
-        f"{name}: {key} is out of range: {first['msg'][:1].lower()}{first['msg'][1:]}.",
-        measured=f"{key} = {first['input']!r}",
+        f"{name}: {key} has a value that is not possible: {first['msg'][:1].lower()}{first['msg'][1:]}.",
+        measured=f"{key} = {shown if len(shown) <= _LONGEST_VALUE else shown[:_LONGEST_VALUE] + '…'}",
         fix="see the explanation above this setting in a file written by `morula init`",
     )
 
 
 def _known_keys(place: list[str]) -> list[str]:
-    tables = {field.name: field.type for field in fields(RunConfig)}
-    if not place:
-        return list(tables)
-    classes = {
-        "movie": MovieConfig, "annotations": AnnotationsConfig, "train": TrainParams, "detect": DetectParams,
-        "candidates": CandidatesParams, "tune": TuneParams, "solve": SolveParams, "evaluate": EvaluateParams,
-    }  # fmt: skip
-    return [field.name for field in fields(classes[place[0]])] if place[0] in classes else list(tables)
+    """Return the settings of a table, or the tables."""
+    tables = {field.name: get_type_hints(RunConfig)[field.name] for field in fields(RunConfig)}
+    return [field.name for field in fields(tables[place[0]])] if place and place[0] in tables else list(tables)

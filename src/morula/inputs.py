@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import numpy as np
 from morula.config import MovieConfig, RunConfig
 from morula.core.movie import Movie
 from morula.core.tracks import Tracks
-from morula.errors import MovieError
-from morula.io.movie_fingerprint import fingerprint_movie
+from morula.errors import ConfigError, MovieError
+from morula.io.movie_fingerprint import fingerprint_movie, is_same_movie
 from morula.io.movies import open_movie
 from morula.io.tracks import read_tracks
 from morula.measure.check import check_annotations
@@ -29,7 +30,7 @@ class Inputs:
     movie
         The movie.
     train
-        Annotations to learn from.
+        Annotations to learn from; empty where the network was trained elsewhere.
     val
         Annotations held out; empty where there are none.
     truth
@@ -50,6 +51,20 @@ class Inputs:
                 self._identities[name] = fingerprint_movie(value) if name == "movie" else _identify_tracks(value)
         return {name: self._identities[name] for name in names}
 
+    def recognise_movie(self, recorded: Mapping[str, object]) -> None:
+        """Keep the identity under which a run knows the movie, if nothing that can be read speaks against it.
+
+        A chunk that could not be decoded when the run began, and was repaired since, does not make it another movie.
+
+        Parameters
+        ----------
+        recorded
+            What `identify` gave when the run began.
+        """
+        known = recorded.get("movie")
+        if isinstance(known, str) and is_same_movie(known, self.identify("movie")["movie"]):
+            self._identities["movie"] = known
+
 
 def open_inputs(config: RunConfig) -> Inputs:
     """Open the movie, read the annotations and check that they belong together.
@@ -68,13 +83,25 @@ def open_inputs(config: RunConfig) -> Inputs:
             cause="a single time point, or the time axis taken for another one",
             fix="check --axes",
         )
-    train = _read(config.annotations.train, config)
-    check_annotations(movie, train, role="training")
+    train = _read_training(movie, config)
     val = _empty_tracks() if config.annotations.val is None else _read(config.annotations.val, config)
     if val.n:
         check_annotations(movie, val, role="validation")
     truth = None if config.annotations.truth is None else _read(config.annotations.truth, config)
     return Inputs(movie=movie, train=train, val=val, truth=truth)
+
+
+def _read_training(movie: Movie, config: RunConfig) -> Tracks:
+    if config.annotations.train is None:
+        if config.model.weights is None:
+            raise ConfigError(
+                "annotations.train is missing: there is nothing to learn from.",
+                fix="name a track file, or trained weights as model.weights",
+            )
+        return _empty_tracks()
+    train = _read(config.annotations.train, config)
+    check_annotations(movie, train, role="training" if config.model.weights is None else "validation")
+    return train
 
 
 def open_configured_movie(config: MovieConfig) -> Movie:

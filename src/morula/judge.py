@@ -31,5 +31,6 @@ def judge_tracks(
         judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.truth, dense, scored=scored), ON_TRUTH))
     if len(inputs.val.edges):
         judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.val, sparse), ON_VALIDATION))
-    judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.train, sparse), ON_TRAINING))
+    if len(inputs.train.edges):
+        judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.train, sparse), ON_TRAINING))
     return tuple(judged)

@@ -10,7 +10,7 @@ back from the store, so that a resumed run sees the same numbers as an undisturb
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -18,25 +18,21 @@ from pathlib import Path
 
 from morula.candidates.link import link_candidates
 from morula.config import RunConfig, format_config, plain_values
-from morula.core.history import TrainingHistory
 from morula.core.lineages import Lineages
 from morula.core.progress import ProgressSink, ignore_progress
-from morula.detect.plan import plan_blocks
-from morula.detect.predict import detect_block
-from morula.engine.engine import BlockJob, Engine
+from morula.engine.engine import Engine
 from morula.engine.serial import SerialEngine
+from morula.errors import ConfigError
 from morula.inputs import Inputs, open_inputs
 from morula.io.tracks import TracksWriteFormat, read_tracks, write_tracks
 from morula.judge import judge_tracks
-from morula.network.intensity import measure_intensity
-from morula.network.model import load_model, save_model
+from morula.learning import detect, learn
 from morula.peaks.classical import detect_blobs
 from morula.results import collect_report, collect_versions, export_lineages, read_lineages, read_tuned_settings
 from morula.solve.graph import solve_graph
 from morula.solve.greedy import link_greedily
 from morula.store.disk import write_json, write_text
 from morula.store.run_directory import RunDirectory
-from morula.train.loop import train_network
 from morula.tune.grid import WEIGHTS, search_weights
 from morula.view.report import write_report
 from morula.view.report_data import LabelledEvaluation
@@ -72,17 +68,22 @@ def run_pipeline(
 
     Raises
     ------
+    ConfigError
+        If there is no stage `until`.
     MorulaError
         From any stage; what was finished before stays. `BlocksFailedError` if some blocks failed: the others are kept
         and the next run repeats only those.
     """
+    if until not in STAGES:
+        raise ConfigError(f"there is no stage '{until}'.", fix=f"one of {', '.join(STAGES)}")
     inputs = open_inputs(config)
     with RunDirectory.open(run_dir) as run:
+        _recognise_movie(run, inputs)
         write_text(run.paths.config, format_config(config))
         write_json(run.paths.versions, collect_versions())
         steps: dict[str, Callable[[], None]] = {
-            "train": partial(_train, run, inputs, config, progress),
-            "detect": partial(_detect, run, inputs, config, engine or SerialEngine(), progress),
+            "train": partial(learn, run, inputs, config, engine or SerialEngine(), progress),
+            "detect": partial(detect, run, inputs, config, engine or SerialEngine(), progress),
             "candidates": partial(_link, run, config, progress),
             "tune": partial(_tune, run, inputs, config, progress),
             "solve": partial(_solve, run, inputs, config),
@@ -95,42 +96,11 @@ def run_pipeline(
             steps[name]()
 
 
-def _train(run: RunDirectory, inputs: Inputs, config: RunConfig, progress: ProgressSink) -> None:
-    weights, history = run.paths.model / "weights.safetensors", run.paths.model / "history.json"
-    checkpoint = run.paths.model / "checkpoint.safetensors"
-    settings = {"train": plain_values(config.train), "inputs": inputs.identify("movie", "train", "val")}
-    with run.stage("train", settings, outputs=[weights, history], scratch=[checkpoint]) as stage:
-        if stage.done:
-            return
-        weights.parent.mkdir(exist_ok=True)
-        model, losses = train_network(
-            inputs.movie,
-            inputs.train,
-            inputs.val,
-            config.train,
-            checkpoint=checkpoint,
-            fingerprint=stage.fingerprint,
-            progress=progress,
-        )
-        save_model(model, weights)
-        write_json(history, {name: getattr(losses, name).tolist() for name in TrainingHistory.__slots__})
-        stage.finish({"amount": config.train.iterations, "unit": "iterations"})
-
-
-def _detect(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, progress: ProgressSink) -> None:
-    model = load_model(run.paths.model / "weights.safetensors")
-    model.check_movie(inputs.movie)
-    blocks = plan_blocks(inputs.movie, model.spec, config.detect)
-    settings = {"detect": plain_values(config.detect), "inputs": inputs.identify("movie")}
-    with run.stage("detect", settings, after=["train"], n_blocks=len(blocks)) as stage:
-        if stage.done:
-            return
-        intensity = measure_intensity(inputs.movie, model.spec.low_percentile, model.spec.high_percentile)
-        pending = stage.pending_blocks(blocks)
-        work = partial(detect_block, movie=inputs.movie, model=model, intensity=intensity, params=config.detect)
-        job = BlockJob("detect", pending, work, n_done_before=len(blocks) - len(pending))
-        engine.run_blocks(job, on_done=stage.write_block, on_failed=stage.write_failed_block, progress=progress)
-        stage.finish({"amount": prod(inputs.movie.shape) / 1e6, "unit": "megavoxels"})
+def _recognise_movie(run: RunDirectory, inputs: Inputs) -> None:
+    begun = run.store.find_stage("train")
+    recorded = begun.settings.get("inputs") if begun is not None else None
+    if isinstance(recorded, Mapping):
+        inputs.recognise_movie(recorded)
 
 
 def _link(run: RunDirectory, config: RunConfig, progress: ProgressSink) -> None:
@@ -173,6 +143,10 @@ def _solve(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:
                 graph, read_tuned_settings(run.store, config.solve), extent_um=inputs.movie.extent_um
             )
             stage.write_selection(selection, summary={"amount": graph.nodes.n, "unit": "detections"})
+            chosen = int(selection.node_selected.sum())
+            _LOG.info(
+                "%d of %d detections chosen: %s, gap %.2g", chosen, graph.nodes.n, selection.status, selection.gap
+            )
 
 
 def _baseline(run: RunDirectory, inputs: Inputs, config: RunConfig, progress: ProgressSink) -> None:
@@ -181,7 +155,7 @@ def _baseline(run: RunDirectory, inputs: Inputs, config: RunConfig, progress: Pr
     settings = {
         "blob_sigma_um": config.train.blob_sigma_um,
         "window_um": config.detect.window_um,
-        "max_distance_um": config.candidates.max_distance_um,
+        "candidates": plain_values(config.candidates),
         "inputs": inputs.identify("movie"),
     }
     with run.stage("baseline", settings, outputs=[output]) as stage:

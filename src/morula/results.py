@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from morula import __version__
 from morula.config import RunConfig, plain_values
-from morula.core.history import TrainingHistory
 from morula.core.lineages import Lineages, Selection
 from morula.core.tracks import Tracks
 from morula.errors import ConfigError, StoreError
@@ -24,6 +24,7 @@ from morula.inputs import Inputs
 from morula.io.graphs import GraphFile
 from morula.io.tracks import TracksWriteFormat, read_tracks, write_tracks
 from morula.judge import judge_tracks
+from morula.learning import read_history
 from morula.solve.params import SolveParams
 from morula.store.paths import RunPaths
 from morula.store.reader import StoreReader
@@ -52,9 +53,9 @@ def collect_report(run: RunDirectory, inputs: Inputs, config: RunConfig) -> Repo
         movie=inputs.movie,
         detections=graph.nodes,
         lineages=lineages,
-        train=inputs.train,
+        train=inputs.train if inputs.train.n else None,
         val=inputs.val if inputs.val.n else None,
-        history=_read_history(run),
+        history=read_history(run) if config.model.weights is None else None,
         evaluations=judge_tracks(lineages.tracks, inputs, config.evaluate),
         baseline=judge_tracks(baseline, inputs, config.evaluate, label="blobs + greedy linking"),
         solve=SolveFacts.of(graph, selection),
@@ -63,11 +64,6 @@ def collect_report(run: RunDirectory, inputs: Inputs, config: RunConfig) -> Repo
         stages=_timings(run),
         warnings=tuple(failed.error for failed in run.store.read_failed_blocks("detect")),
     )
-
-
-def _read_history(run: RunDirectory) -> TrainingHistory:
-    columns = json.loads((run.paths.model / "history.json").read_text(encoding="utf-8"))
-    return TrainingHistory(**{name: np.array(values, np.float64) for name, values in columns.items()})
 
 
 def _settings(run: RunDirectory, config: RunConfig) -> dict[str, dict[str, object]]:
@@ -104,12 +100,12 @@ def read_tuned_settings(store: StoreReader, params: SolveParams) -> SolveParams:
 
 def export_lineages(lineages: Lineages, path: Path, kind: TracksWriteFormat, *, overwrite: bool = False) -> None:
     """Write lineages to a file, with score, tracklet and lineage of every point where the format has room."""
-    columns = {
-        "score": lineages.nodes.score,
-        "tracklet_id": lineages.tracklet_id,
-        "lineage_id": lineages.lineage_id,
-    }
-    write_tracks(lineages.tracks, path, format=kind, columns=None if kind == "napari" else columns, overwrite=overwrite)
+    columns: dict[str, npt.NDArray[np.generic]] = {}
+    if kind != "napari":
+        columns["score"] = lineages.nodes.score
+    if kind == "csv":  # GEFF always names tracklets and lineages
+        columns |= {"tracklet_id": lineages.tracklet_id, "lineage_id": lineages.lineage_id}
+    write_tracks(lineages.tracks, path, format=kind, columns=columns, overwrite=overwrite)
 
 
 def export_run(run_dir: Path, path: Path, kind: str, *, overwrite: bool = False) -> Lineages:

@@ -71,7 +71,8 @@ def write_synthetic(request: SyntheticRequest, out: Path, *, progress: ProgressS
         write_tracks(tracks, out / f"{name}.csv", format="csv")
     share = (train.n + val.n) / embryo.tracks.n
     return (
-        f"{embryo.shape_tzyx[0]} frames of {'×'.join(map(str, embryo.shape_tzyx[1:]))} voxels, {embryo.tracks.n} points, "
+        f"{embryo.shape_tzyx[0]} frames of {'×'.join(map(str, embryo.shape_tzyx[1:]))} voxels, "
+        f"{embryo.tracks.n} points, "
         f"{int((embryo.tracks.n_children == 2).sum())} divisions, {share:.1%} annotated"
     )
 

@@ -1,4 +1,4 @@
-"""What people see and what programs read: messages and bars on stderr, results on stdout, a log in the run directory."""
+"""What people see and what programs read: messages and bars on stderr, results on stdout, a log beside the run."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ _LOGGER = logging.getLogger("morula")
 
 
 class _StderrHandler(logging.Handler):
-    """Writes to whatever stderr is at the moment, so that lines appear above the bars."""
+    """Writes to whatever stderr is at the moment, so that lines appear above the bars; says nothing twice."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         mark = "warning: " if record.levelno >= logging.WARNING else ""
-        sys.stderr.write(f"{mark}{record.getMessage()}\n")
+        line = f"{mark}{record.getMessage()}\n"
+        if line not in self._said:
+            self._said.add(line)
+            sys.stderr.write(line)
 
 
 class _LogFileHandler(logging.FileHandler):
@@ -37,13 +44,13 @@ class _LogFileHandler(logging.FileHandler):
         try:
             super().close()
         except OSError:
-            self.stream = None  # type: ignore[assignment]
+            self.stream = None
 
 
 @contextmanager
 def messages_on_stderr() -> Iterator[None]:
     """Show what the library logs, warnings marked as such."""
-    handler = _StderrHandler(logging.INFO)
+    handler = _StderrHandler()
     level = _LOGGER.level
     _LOGGER.setLevel(logging.INFO)
     _LOGGER.addHandler(handler)

@@ -75,9 +75,7 @@ class Detections(ReadOnlyColumns):
         zyx_um, movement_um = (np.asarray(points, np.float64).reshape(-1, 3) for points in (zyx_um, movement_um))
         if not len(t) == len(zyx_um) == len(score) == len(movement_um):
             lengths = f"{len(t)} frames, {len(zyx_um)} positions, {len(score)} scores, {len(movement_um)} movements"
-            raise GraphError(
-                f"detections: columns of different length ({lengths}).", fix="give one of each per detection"
-            )
+            raise GraphError("detections: columns of different length.", measured=lengths, fix="give one of each")
         order = np.lexsort((zyx_um[:, 2], zyx_um[:, 1], zyx_um[:, 0], np.asarray(t)))
         return cls(
             t=np.asarray(t)[order],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,14 +120,7 @@ class Tracks(ReadOnlyColumns):
         """
         id_, parent_id_ = np.asarray(id, np.int64), np.asarray(parent_id, np.int64)
         zyx_um = np.asarray(zyx_um, np.float64).reshape(-1, 3)
-        lengths = {"t": len(t), "zyx_um": len(zyx_um), "id": len(id_), "parent_id": len(parent_id_)}
-        if radius_um is not None:
-            lengths["radius_um"] = len(radius_um)
-        if len(set(lengths.values())) > 1:
-            measured = ", ".join(f"{length} of {name}" for name, length in lengths.items())
-            raise TracksError(
-                "tracks: columns of different length.", measured=measured, fix="give one of each per point"
-            )
+        _check_lengths({"t": t, "zyx_um": zyx_um, "id": id_, "parent_id": parent_id_, "radius_um": radius_um})
         order = np.lexsort((id_, np.asarray(t)))
         id_, parent_id_ = id_[order], parent_id_[order]
         by_id = np.argsort(id_, kind="stable")
@@ -207,3 +201,10 @@ class Tracks(ReadOnlyColumns):
 def _numbered(labels: IntArray) -> IntArray:
     _, number = np.unique(labels, return_inverse=True)
     return number.astype(np.int64)
+
+
+def _check_lengths(columns: Mapping[str, Sized | None]) -> None:
+    lengths = {name: len(values) for name, values in columns.items() if values is not None}
+    if len(set(lengths.values())) > 1:
+        measured = ", ".join(f"{length} of {name}" for name, length in lengths.items())
+        raise TracksError("tracks: columns of different length.", measured=measured, fix="give one of each per point")

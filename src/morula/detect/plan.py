@@ -25,8 +25,8 @@ def plan_blocks(movie: Movie, spec: NetworkSpec, params: DetectParams) -> list[B
         If even the smallest possible block is larger than `params.block_megavoxels`.
     """
     stride, halo = np.array(spec.total_stride), _halo_vox(movie, spec, params)
-    size = np.array(movie.shape[1:])
-    write = -(-size // stride) * stride
+    size = -(-np.array(movie.shape[1:]) // stride) * stride
+    write = size.copy()
     budget = params.block_megavoxels * 1e6
 
     def seen(write_vox: np.ndarray) -> float:
@@ -37,8 +37,8 @@ def plan_blocks(movie: Movie, spec: NetworkSpec, params: DetectParams) -> list[B
         if write[axis] <= stride[axis]:
             raise ConfigError(
                 f"detect.block_megavoxels = {params.block_megavoxels:g} is too small for this network.",
-                measured=f"the smallest block sees {seen(write) / 1e6:.2f} megavoxels, halo {halo.tolist()} voxels",
-                fix=f"raise it to {seen(write) / 1e6 * 1.1:.2f} or more",
+                measured=f"the smallest block sees {seen(write) / 1e6:.3g} megavoxels, halo {halo.tolist()} voxels",
+                fix=f"raise it to {seen(write) / 1e6 * 1.1:.3g} or more",
             )
         halves = -(-write[axis] // (2 * stride[axis]))
         write[axis] = halves * stride[axis]

@@ -45,13 +45,21 @@ def detect_block(
         If pixels of the block cannot be read or are not finite.
     """
     start, stop, padded = _clip_to_movie(block, movie, model)
-    frames = _read_frames(movie, block, start, stop, padded)
+    frames, seen = _read_frames(movie, block, start, stop, padded)
+    stem = np.array(model.spec.stem_stride)
+    outputs = tuple(slice(n) for n in -(-(stop - start) // stem))  # padding is no place for a nucleus
     parts = []
     with use_threads(params.threads):
         for t in range(block.write[0].start, block.write[0].stop):
-            triple = np.stack([frames[t + f - block.read[0].start] for f in (-1, 0, 1)])
-            output = _predict(model, intensity.normalise(triple.copy()))
-            parts.append(_detect_frame(t, output, start, movie, model, block, params))
+            around = slice(t - 1 - block.read[0].start, t + 2 - block.read[0].start)
+            triple = intensity.normalise(frames[around])
+            if seen is not None:
+                triple[~seen[around]] = 0.0
+            output = _predict(model, triple)
+            if seen is not None:
+                output[0][~_pool_mask(seen[around][1], stem)] = 0.0
+            found = _detect_frame(t, output[:, *outputs], start, movie, model, block, params)
+            parts.append(found if seen is None else _keep_seen(found, seen[around][1], start, movie))
     return Detections.concatenated(parts)
 
 
@@ -63,8 +71,13 @@ def _clip_to_movie(block: Block, movie: Movie, model: Model) -> tuple[np.ndarray
     return start, stop, -(-stop // stride) * stride
 
 
-def _read_frames(movie: Movie, block: Block, start: np.ndarray, stop: np.ndarray, padded: np.ndarray) -> np.ndarray:
-    """Read all frames of the block once, float32 (t, z, y, x); beyond the movie the outermost voxels repeat."""
+def _read_frames(
+    movie: Movie, block: Block, start: np.ndarray, stop: np.ndarray, padded: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read all frames of the block once, float32 (t, z, y, x), and the mask if there is one, as truth values.
+
+    Beyond the movie the outermost voxels repeat.
+    """
     first, last = block.read[0].start, block.read[0].stop
     try:
         frames = read_replicated(movie.tzyx, (first, *start.tolist()), (last, *stop.tolist()))
@@ -83,10 +96,9 @@ def _read_frames(movie: Movie, block: Block, start: np.ndarray, stop: np.ndarray
             cause="NaN written by a fusion or deconvolution step",
             fix="replace NaN by the background value and run again: only this block is repeated",
         )
-    if mask is not None:
-        frames = np.where(mask > 0, frames, frames.min())
     more = [(0, 0), *((0, int(b - a)) for a, b in zip(stop, padded, strict=True))]
-    return np.pad(frames, more, mode="edge")
+    seen = None if mask is None else np.pad(mask > 0, more, mode="edge")
+    return np.pad(frames, more, mode="edge"), seen
 
 
 def _predict(model: Model, triple: np.ndarray) -> np.ndarray:
@@ -119,4 +131,21 @@ def _detect_frame(
     movement = output[1:, z, y, x].T.astype(np.float64) + at_voxel - refined
     return Detections.sorted(
         np.full(peaks.n, t, np.int32), refined, np.clip(peaks.value.astype(np.float64), 0, 1), movement
+    )
+
+
+def _pool_mask(seen: np.ndarray, stem: np.ndarray) -> np.ndarray:
+    """Output voxels that hold at least one voxel of the mask."""
+    pooled: np.ndarray = seen
+    for axis, step in enumerate(stem.tolist()):
+        pooled = np.logical_or.reduceat(pooled, np.arange(0, pooled.shape[axis], step), axis=axis)
+    return pooled
+
+
+def _keep_seen(found: Detections, seen: np.ndarray, start: np.ndarray, movie: Movie) -> Detections:
+    """Drop detections whose own voxel lies outside the mask."""
+    z, y, x = (np.round(found.zyx_um / movie.voxel_size_um).astype(int) - start).T
+    keep = seen[z, y, x]
+    return Detections(
+        t=found.t[keep], zyx_um=found.zyx_um[keep], score=found.score[keep], movement_um=found.movement_um[keep]
     )

@@ -163,7 +163,7 @@ def _name_samples(axes: str) -> str:
 
 def _check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:
     long = [axis for axis, size in zip(axes, shape, strict=False) if size > 1 or axis in _KNOWN_AXES]
-    if len(axes) != len(shape):
+    if axes and len(axes) != len(shape):
         raise MovieError(
             f"{name}: {len(axes)} axes {axes} for an array of {len(shape)} axes.",
             measured=f"shape {shape}",

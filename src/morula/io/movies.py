@@ -114,7 +114,7 @@ def _open_mask(path: str | os.PathLike[str], shape: tuple[int, int, int, int], l
     """Open a mask of the movie's shape; one frame stands for all."""
     bare = MovieOptions(level=level)
     source = _open_source(path, bare)
-    if not set(source.axes) <= set("TCZYX"):  # unnamed axes of a mask are those of the movie
+    if not source.axes or not set(source.axes) <= set("TCZYX"):  # unnamed axes of a mask are those of the movie
         guesses = {shape: MOVIE_AXES, shape[1:]: MOVIE_AXES[1:]}
         bare = MovieOptions(axes=guesses.get(tuple(source.array.shape)), level=level)
     if source.array.dtype.kind not in "biuf":

@@ -102,11 +102,12 @@ class TiffSeries:
         return out
 
     def _open(self, path: Path) -> TiffStack:
+        found = ""
         for squeeze in (True, False):
             stack = TiffStack(path, squeeze=squeeze).open()
             if stack.shape == self._frame_shape and stack.dtype == self.dtype:
                 return stack
-            found = f"shape {stack.shape}, {stack.dtype}"
+            found = f"shape {stack.shape}, {stack.dtype}" if squeeze else found
             stack.close()
         raise MovieError(
             f"{path}: this file does not fit the series.",

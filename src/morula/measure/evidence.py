@@ -88,11 +88,13 @@ def measure_fit(movie: Movie, tracks: Tracks, reading: Reading) -> float:
     except AnnotationError:
         return 0.0  # the boxes read hold no point
     hits = 0
+    looked_at = []
     for sample in samples():
+        looked_at.append(sample.t)
         response, _ = coarse_response(sample.pixels, sigma, movie.voxel_size_um)
         bright = max(float(np.quantile(response, 1 - BRIGHT_SHARE)), 0.0)
         hits += int((sample_response(sample.pixels, sample.points_um, sigma, movie.voxel_size_um) > bright).sum())
-    return hits / int(np.isin(tracks.t, frames).sum())
+    return hits / int(np.isin(tracks.t, looked_at).sum())
 
 
 def scale_range(movie: Movie) -> tuple[float, float]:

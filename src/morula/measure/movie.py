@@ -6,6 +6,7 @@ annotated frames twice and some pairs of frames for the drift, one or two at a t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,7 +16,7 @@ from morula.core.columns import BoolArray, FloatArray, FrameArray, IntArray
 from morula.core.movie import Movie
 from morula.core.progress import Progress, ProgressSink, ignore_progress
 from morula.core.tracks import Tracks
-from morula.errors import AnnotationError, MovieError
+from morula.errors import AnnotationError, ChunkError, MovieError
 from morula.measure.evidence import scale_range
 from morula.measure.frame import (
     BACKGROUND_PERCENTILE,
@@ -32,6 +33,8 @@ from morula.measure.motion import Drift, measure_drift, measure_motion
 from morula.measure.samples import choose_box, choose_frames, find_inside, read_box, read_samples
 from morula.peaks.blobs import BALL_RADIUS
 from morula.peaks.scale import BlobScale, fit_blob_scale, pick_blob_threshold
+
+_log = logging.getLogger(__name__)
 
 _LEAST_DRIFT_PAIRS, _DRIFT_VOXELS = 4, 128_000_000
 
@@ -121,7 +124,11 @@ def _measure_drifts(movie: Movie, zyx_um: FloatArray, sigma_um: float, progress:
     frames: IntArray = np.unique(np.linspace(0, most - 1, pairs).round().astype(np.int64))
     drifts = []
     for t in frames.tolist():
-        before, after = (read_box(movie, frame, start, size) for frame in (t, t + 1))
+        try:
+            before, after = (read_box(movie, frame, start, size) for frame in (t, t + 1))
+        except ChunkError as error:
+            _log.warning("the drift between frames %d and %d is not measured: %s", t, t + 1, error.what)
+            continue
         drifts.append(measure_drift(before, after, t, sigma_um, movie.voxel_size_um))
         progress(Progress("measure drift", len(drifts), len(frames), "frame pairs"))
     return drifts

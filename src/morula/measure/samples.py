@@ -5,6 +5,7 @@ Owns the sampling; measures nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ import numpy.typing as npt
 
 from morula.core.columns import BoolArray, FloatArray, FrameArray, IntArray
 from morula.core.movie import Movie
+from morula.errors import ChunkError
+
+_log = logging.getLogger(__name__)
 
 MOST_FRAMES = 8
 
@@ -71,12 +75,26 @@ def read_samples(movie: Movie, t: FrameArray, zyx_um: FloatArray, frames: list[i
     t, zyx_um
         Frame and position (µm, order z, y, x) of points inside the movie.
     frames
-        Frames to read. Of frames above 16 megavoxels only a box around the middle of the points is read.
+        Frames to read. Of frames above 16 megavoxels only a box around the middle of the points is read; frames that
+        cannot be read are left out with a warning.
+
+    Raises
+    ------
+    ChunkError
+        If none of the frames can be read.
     """
+    unreadable = 0
     for frame in frames:
         points = zyx_um[t == frame]
         start, size = choose_box(movie, points)
-        pixels = read_box(movie, frame, start, size)
+        try:
+            pixels = read_box(movie, frame, start, size)
+        except ChunkError as error:
+            unreadable += 1
+            if unreadable == len(frames):
+                raise
+            _log.warning("frame %d is left out of the measurements: %s", frame, error.what)
+            continue
         local = points - start * movie.voxel_size_um
         place = local / movie.voxel_size_um
         inside = ((place > -0.5) & (place < np.array(pixels.shape) - 0.5)).all(axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from morula.core.movie import Movie
-from morula.errors import MovieError
+from morula.errors import ChunkError, MovieError
 
 _LOG = logging.getLogger(__name__)
 _MAX_FRAMES = 8
@@ -39,12 +39,21 @@ def measure_intensity(movie: Movie, low_percentile: float = 2.0, high_percentile
     ------
     MovieError
         If the sampled frames are constant or hold values that are not finite.
+    ChunkError
+        If none of the sampled frames can be read; frames that cannot are otherwise left out with a warning.
     """
     frames = np.unique(np.linspace(0, movie.n_frames - 1, _MAX_FRAMES).round().astype(int))
     planes = np.unique(np.linspace(0, movie.shape[1] - 1, _MAX_PLANES).round().astype(int))
     percentiles = []
+    unreadable: list[ChunkError] = []
     for t in frames:
-        sample = np.stack([np.asarray(movie.tzyx[t : t + 1, z : z + 1, :, :])[0, 0] for z in planes]).astype(np.float32)
+        try:
+            sample = np.stack([np.asarray(movie.tzyx[t : t + 1, z : z + 1, :, :])[0, 0] for z in planes])
+        except ChunkError as error:
+            _LOG.warning("%s: frame %d is left out of the intensity range: %s", movie.name, t, error.what)
+            unreadable.append(error)
+            continue
+        sample = sample.astype(np.float32)
         if not np.isfinite(sample).all():
             raise MovieError(
                 f"{movie.name}: frame {t} holds {int((~np.isfinite(sample)).sum())} voxels that are not finite.",
@@ -56,6 +65,8 @@ def measure_intensity(movie: Movie, low_percentile: float = 2.0, high_percentile
             _LOG.warning("%s: frame %d is constant (%g), it holds nothing to see", movie.name, t, sample.min())
         else:
             percentiles.append((low, high))
+    if len(unreadable) == len(frames):
+        raise unreadable[0]
     if not percentiles or max(high - low for low, high in percentiles) <= 0:
         raise MovieError(
             f"{movie.name}: no contrast in any of the {len(frames)} frames looked at.",

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from morula.core.movie import Movie
 from morula.errors import ModelError
 from morula.network.fast import FastNetwork
 from morula.network.spec import NetworkSpec
+from morula.network.tensor_file import write_tensors
 
 _FORMAT = "morula-model-1"
 _VOXEL_TOLERANCE = 0.1
@@ -54,11 +54,9 @@ class Model:
 
 
 def save_model(model: Model, path: Path) -> None:
-    """Write weights and description into one safetensors file, whole or not at all."""
-    temporary = path.with_suffix(".partial")
+    """Write weights and description into one safetensors file, whole or not at all; `DiskError` if it cannot be."""
     metadata = {"format": _FORMAT, "spec": json.dumps(model.spec.to_dict())}
-    save_file({name: value.contiguous() for name, value in model.network.state_dict().items()}, temporary, metadata)
-    temporary.replace(path)
+    write_tensors(model.network.state_dict(), path, metadata)
 
 
 def load_model(path: Path) -> Model:
@@ -96,12 +94,20 @@ def build_model(spec: NetworkSpec, weights: dict[str, torch.Tensor], name: str =
     Raises
     ------
     ModelError
-        If a tensor is missing, left over or of another shape.
+        If a tensor is missing, left over, of another shape or not finite.
     """
     network = FastNetwork(spec)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise ModelError(f"{name}: the weights do not fit the network: {error}", fix="train again") from None
+    broken = [key for key, value in network.state_dict().items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise ModelError(
+            f"{name}: weights that are not finite, first in {broken[0]}.",
+            measured=f"{len(broken)} of {len(weights)} tensors",
+            cause="a damaged file",
+            fix="train again",
+        )
     network.eval()
     return Model(network=network, spec=spec)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import floor, log2, prod
+from math import floor, isfinite, log2, prod
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,9 @@ from morula.errors import ModelError
 
 Triple = tuple[int, int, int]
 _SUPPORTED = ("fast",)
+_FACTORS = {1, 2, 4, 8}
+_MOST_CHANNELS = 1024
+_INPUT_FRAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,11 @@ class NetworkSpec:
         Frames seen at once, the predicted one in the middle.
     low_percentile, high_percentile
         Intensities at these percentiles of the whole movie become 0 and 1 before the square root.
+
+    Raises
+    ------
+    ModelError
+        If the network is unknown or a number is impossible.
     """
 
     voxel_size_um: tuple[float, float, float]
@@ -54,6 +62,22 @@ class NetworkSpec:
             )
         if len(self.channels) != len(self.downsampling) + 1:
             raise ModelError(f"{len(self.channels)} channel counts for {len(self.downsampling) + 1} levels.")
+        factors = (self.stem_stride, *self.downsampling)
+        possible = {
+            "voxel sizes": len(self.voxel_size_um) == 3 and all(isfinite(v) and v > 0 for v in self.voxel_size_um),
+            "strides": all(len(factor) == 3 and set(factor) <= _FACTORS for factor in factors),
+            "channels": all(isinstance(c, int) and 1 <= c <= _MOST_CHANNELS for c in self.channels),
+            "input frames": self.input_frames == _INPUT_FRAMES,
+            "percentiles": 0 <= self.low_percentile < self.high_percentile <= 100,
+        }
+        wrong = [name for name, good in possible.items() if not good]
+        if wrong:
+            raise ModelError(
+                f"a network with impossible {', '.join(wrong)}.",
+                measured=str(self),
+                cause="a damaged model file",
+                fix="train again",
+            )
 
     @property
     def total_stride(self) -> Triple:
@@ -108,7 +132,9 @@ class NetworkSpec:
         try:
             plain = {key: _tupled(value) for key, value in values.items()}
             return cls(**plain)  # type: ignore[arg-type]
-        except TypeError as error:
+        except ModelError:
+            raise
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(
                 f"the model's description cannot be read: {error}.",
                 cause="weights of another version of morula, or a damaged file",

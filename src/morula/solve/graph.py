@@ -68,7 +68,7 @@ def solve_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
         solution = Solution(np.zeros(0, bool), np.zeros(0, bool), lower_bound=0.0, proven=True)
     check_forest(graph.edges, solution.node_selected, solution.edge_selected)
     selection = _finish(graph, costs, solution, params.min_track_frames, began)
-    logger.info(
+    logger.debug(
         "solved %d nodes and %d edges: %s, cost %.6g, gap %.2g",
         graph.nodes.n,
         graph.n_edges,
@@ -86,7 +86,7 @@ def _finish(graph: CandidateGraph, costs: Costs, solution: Solution, min_frames:
     )
     dropped = int(solution.node_selected.sum() - node.sum())
     if dropped:
-        logger.info("dropped %d detections in lineages of fewer than %d frames", dropped, min_frames)
+        logger.debug("dropped %d detections in lineages of fewer than %d frames", dropped, min_frames)
     status: SolveStatus = "optimal" if solution.proven and not dropped else "feasible"
     objective = sum_costs(costs, graph.edges, node, edge)
     return Selection(

@@ -23,7 +23,7 @@ _MEGABYTE = 1e6
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file in one step; whoever reads it sees the old content or all of the new.
+    """Write a file in one step; whoever reads it sees the old content or all of the new. Equal content is left alone.
 
     Raises
     ------
@@ -33,6 +33,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name}.part")
     with explained_disk_errors(path, needed_bytes=len(content)):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file() and path.read_bytes() == content:
+            return
         try:
             with part.open("wb") as file:
                 file.write(content)

@@ -8,15 +8,25 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
+
+from morula.network.tensor_file import write_tensors
 
 
 @dataclass(slots=True)
 class TrainingLog:
-    """Numbers gathered during training, one list per column; becomes a `TrainingHistory`."""
+    """Numbers gathered during training; becomes a `TrainingHistory`.
+
+    Parameters
+    ----------
+    columns
+        One list of numbers per column.
+    recent
+        Losses of the steps since the last entry, to be averaged into the next: indicator and movement.
+    """
 
     columns: dict[str, list[float]] = field(default_factory=dict)
+    recent: list[tuple[float, float]] = field(default_factory=list)
 
     def add(self, **values: float) -> None:
         """Append one value to each named column."""
@@ -50,28 +60,27 @@ class TrainingState:
 
 
 def save_checkpoint(state: TrainingState, path: Path, fingerprint: str) -> None:
-    """Write a checkpoint, whole or not at all."""
-    tensors = {f"network.{k}": v.contiguous() for k, v in state.network.state_dict().items()}
+    """Write a checkpoint, whole or not at all; `DiskError` if it cannot be."""
+    tensors = {f"network.{k}": v for k, v in state.network.state_dict().items()}
     tensors |= {f"average.{k}": v.clone() for k, v in state.average.state_dict().items()}
     for index, moments in state.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value.clone() for name, value in moments.items()}
-    described = {"iteration": state.iteration, "log": state.log.columns}
-    temporary = path.with_suffix(".partial")
-    save_file(tensors, temporary, {"fingerprint": fingerprint, "state": json.dumps(described)})
-    temporary.replace(path)
+    described = {"iteration": state.iteration, "log": state.log.columns, "recent": state.log.recent}
+    write_tensors(tensors, path, {"fingerprint": fingerprint, "state": json.dumps(described)})
 
 
 def resume_checkpoint(state: TrainingState, path: Path, fingerprint: str) -> bool:
-    """Load a checkpoint into `state`; false, with `state` untouched, if there is none for exactly this training."""
+    """Load a checkpoint into `state`; false, with `state` untouched, if none, or a damaged one, is of this training."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("fingerprint") != fingerprint:
                 return False
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (FileNotFoundError, SafetensorError):
+        described = json.loads(metadata["state"])
+        log = TrainingLog(described["log"], [(indicator, movement) for indicator, movement in described["recent"]])
+    except (FileNotFoundError, SafetensorError, KeyError, ValueError):
         return False
-    described = json.loads(metadata["state"])
     state.network.load_state_dict(_under("network.", tensors))
     state.average.load_state_dict(_under("average.", tensors))
     moments: dict[int, dict[str, torch.Tensor]] = {}
@@ -80,7 +89,7 @@ def resume_checkpoint(state: TrainingState, path: Path, fingerprint: str) -> boo
         moments.setdefault(int(index), {})[key] = value
     state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
     state.iteration = described["iteration"]
-    state.log = TrainingLog(described["log"])
+    state.log = log
     return True
 
 

@@ -6,15 +6,16 @@ Blobs are sought only in tiles that a crop can reach, so that the memory of a hu
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from morula.core.columns import FloatArray, FrameArray, IntArray, ReadOnlyColumns, column
+from morula.core.columns import BoolArray, FloatArray, FrameArray, IntArray, ReadOnlyColumns, column
 from morula.core.movie import Movie
 from morula.core.tracks import Tracks
+from morula.errors import ChunkError
 from morula.peaks.blobs import find_blobs
 from morula.train.params import TrainParams
 
@@ -23,7 +24,7 @@ _TILE_UM = 120.0
 _MARGIN_RADII = 4.0
 _LOW_PERCENTILE = 10.0
 _WEAK_SHARE = 0.3
-_BLOB_WINDOW = 0.85  # of the mask radius: blobs closer than this are one nucleus
+MERGE_PER_MASK = 0.85  # of the mask radius: blobs closer than this are one nucleus
 
 
 class LabelKind(IntEnum):
@@ -32,6 +33,7 @@ class LabelKind(IntEnum):
     ANNOTATION = 0
     CLEAR_BLOB = 1
     WEAK_BLOB = 2
+    LINEAGE = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +76,19 @@ class Labels(ReadOnlyColumns):
         first, last = np.searchsorted(self.t, [t, t + 1])
         return slice(int(first), int(last))
 
+    def split(self, *kinds: LabelKind) -> tuple[Labels, Labels]:
+        """Return the labels of these kinds, and the others."""
+        chosen = np.isin(self.kind, kinds)
+        return self.rows(chosen), self.rows(~chosen)
+
+    def rows(self, keep: BoolArray) -> Labels:
+        """Return the labels where `keep` is true."""
+        return Labels(*(getattr(self, name)[keep] for name in self.__slots__))
+
+    def with_kind(self, kind: LabelKind) -> Labels:
+        """Return the same points as labels of another kind."""
+        return replace(self, kind=np.full(len(self.t), kind))
+
 
 def collect_labels(movie: Movie, annotations: Tracks, params: TrainParams) -> Labels:
     """Turn annotations, and the image blobs of their frames where the settings ask for them, into label points."""
@@ -108,7 +123,7 @@ def annotation_labels(annotations: Tracks) -> Labels:
 
 def _blob_labels(movie: Movie, annotations: Tracks, params: TrainParams) -> Labels:
     positions, responses, frames = _blobs_near_annotations(movie, annotations, params)
-    radius = _BLOB_WINDOW * params.mask_radius_um
+    radius = MERGE_PER_MASK * params.mask_radius_um
     at_annotation = np.zeros(annotations.n)
     free = np.ones(len(frames), bool)
     for t in np.unique(annotations.t):
@@ -162,13 +177,17 @@ def _blobs_near_annotations(
     for t, *corner in tiles.tolist():
         start = np.maximum(np.array(corner) * tile - margin, 0)
         stop = np.minimum((np.array(corner) + 1) * tile + margin, movie.shape[1:])
-        box = movie.read((t, *start.tolist()), (t + 1, *stop.tolist()))[0]
+        try:
+            box = movie.read((t, *start.tolist()), (t + 1, *stop.tolist()))[0]
+        except ChunkError as error:
+            _LOG.warning("no blobs are sought in frame %d: %s", t, error.what)
+            continue
         blobs = find_blobs(
             box,
             sigma_um=params.blob_sigma_um,
             voxel_size_um=movie.voxel_size_um,
             threshold=0.0,
-            window_um=np.maximum(_BLOB_WINDOW * params.mask_radius_um, 1.01 * movie.voxel_size_um),
+            window_um=np.maximum(MERGE_PER_MASK * params.mask_radius_um, 1.01 * movie.voxel_size_um),
         )
         where = blobs.zyx_um + start * movie.voxel_size_um
         own = (np.floor((where / movie.voxel_size_um + 0.5) / tile).astype(int) == corner).all(axis=1)

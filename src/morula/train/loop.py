@@ -21,11 +21,12 @@ from morula.network.model import Model
 from morula.network.spec import NetworkSpec, choose_network
 from morula.network.threads import use_threads
 from morula.train.checkpoint import TrainingLog, TrainingState, resume_checkpoint, save_checkpoint
-from morula.train.labels import Labels, collect_labels
+from morula.train.labels import MERGE_PER_MASK, LabelKind, Labels, collect_labels, join_labels
 from morula.train.loss import Losses, compute_losses
-from morula.train.params import TrainParams
+from morula.train.params import TrainParams, settle_second_round
 from morula.train.sampling import CropSampler, FrameReader
 from morula.train.targets import Targets
+from morula.train.teacher import Teacher, drop_near, teacher_labels
 from morula.train.validate import validate_network
 
 _LOG = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ def train_network(
     held_out: Tracks,
     params: TrainParams,
     *,
+    teacher: Teacher | None = None,
     checkpoint: Path | None = None,
     fingerprint: str = "",
     progress: ProgressSink = ignore_progress,
@@ -59,6 +61,8 @@ def train_network(
         Points to validate on, never learned from; may be empty.
     params
         Settings.
+    teacher
+        Outcome of a first round: this is the second then, which starts from its weights and learns its lineages too.
     checkpoint
         File to continue from and to write to; the run goes on bit for bit (CPU, same settings and threads).
     fingerprint
@@ -74,14 +78,17 @@ def train_network(
         If the loss is not finite.
     """
     _check_enough(annotations)
+    if teacher is not None:
+        params = settle_second_round(params)
     with use_threads(params.threads):
         intensity = measure_intensity(movie)
         spec = choose_network(movie.voxel_size_um, _RADIUS_PER_SIGMA * np.array(params.target_sigma_um))
+        spec = spec if teacher is None else teacher.model.spec
         reader = FrameReader(movie, intensity)
-        state = _start(spec, params)
+        state = _start(spec, params, teacher)
         if checkpoint is not None and resume_checkpoint(state, checkpoint, fingerprint):
             _LOG.info("training goes on at iteration %d of %d", state.iteration, params.iterations)
-        labels = collect_labels(movie, annotations, params)
+        labels = _collect(movie, annotations, params, teacher)
         _train(state, spec, reader, labels, held_out, params, (checkpoint, fingerprint), progress)
         return Model(network=state.average.eval(), spec=spec), _history(state.log)  # type: ignore[arg-type]
 
@@ -97,10 +104,24 @@ def _check_enough(annotations: Tracks) -> None:
         )
 
 
-def _start(spec: NetworkSpec, params: TrainParams) -> TrainingState:
+def _collect(movie: Movie, annotations: Tracks, params: TrainParams, teacher: Teacher | None) -> Labels:
+    """Annotations and blobs; in the second round lineages take the place of the blobs they lie on."""
+    labels = collect_labels(movie, annotations, params)
+    if teacher is None:
+        return labels
+    radius_um = MERGE_PER_MASK * params.mask_radius_um
+    taught = teacher_labels(teacher, annotations, radius_um)
+    blobs, others = labels.split(LabelKind.CLEAR_BLOB, LabelKind.WEAK_BLOB)
+    blobs = drop_near(blobs, taught, radius_um).with_kind(LabelKind.WEAK_BLOB)
+    return join_labels([others, taught, blobs])
+
+
+def _start(spec: NetworkSpec, params: TrainParams, teacher: Teacher | None) -> TrainingState:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(params.seed)
         network = FastNetwork(spec)
+    if teacher is not None:
+        network.load_state_dict(teacher.model.network.state_dict())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay)
@@ -119,9 +140,9 @@ def _train(
 ) -> None:
     sampler = CropSampler(reader, labels, spec, params)
     validate_at = {round(params.iterations * (i + 1) / params.validations) for i in range(params.validations)}
-    recent: list[tuple[float, float]] = []
     while state.iteration < params.iterations:
         losses = _step(state, *sampler.draw_batch(state.iteration), params)
+        recent = state.log.recent
         recent.append((float(losses.indicator.detach()), float(losses.movement.detach())))
         if state.iteration % _LOG_EVERY == 0 or state.iteration == params.iterations:
             indicator, movement = (sum(column) / len(recent) for column in zip(*recent, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import ConfigDict, Field
@@ -10,7 +11,11 @@ from pydantic.dataclasses import dataclass
 from morula.errors import ConfigError
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
+@dataclass(
+    frozen=True,
+    kw_only=True,
+    config=ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False),
+)
 class TrainParams:
     """How the network learns from sparse points. The lengths come from `morula init`, which measures the movie."""
 
@@ -28,8 +33,18 @@ class TrainParams:
     nuclei."""
     blob_threshold_share: float = Field(default=0.5, gt=0, le=1)
     """A blob counts as clear above this share of a low percentile of the blob response at annotations."""
-    iterations: int = Field(default=1600, ge=1)
-    """Training steps."""
+    iterations: int = Field(default=900, ge=1)
+    """Training steps of the first round."""
+    second_iterations: int = Field(default=700, ge=0)
+    """Steps of a second round, which also learns from the lineages found after the first; 0 for none."""
+    second_learning_rate: float = Field(default=1.5e-3, gt=0)
+    """Largest learning rate of the second round."""
+    second_random_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of crops of the second round that are centred on any believed nucleus instead of an annotated one."""
+    second_megavoxels: float = Field(default=300.0, gt=0)
+    """How much of the movie around annotations is tracked for the second round, in millions of voxels."""
+    link_distance_um: float = Field(default=7.0, gt=0)
+    """Reach of the links from which the lineages for the second round are chosen, µm."""
     batch_size: int = Field(default=4, ge=1)
     """Crops per step."""
     crop_outputs: tuple[int, int, int] = (12, 24, 24)
@@ -42,7 +57,7 @@ class TrainParams:
     """Decay per step of the moving average of the weights, which is what prediction uses."""
     indicator_loss: Literal["cross_entropy", "squared"] = "cross_entropy"
     """Loss of the cell indicator; `squared` is the published one."""
-    movement_weight: float = Field(default=1.0, ge=0)
+    movement_weight: float = Field(default=0.3, ge=0)
     """Weight of the movement loss (smooth L1 in µm) beside the indicator loss."""
     movement_spread: float = Field(default=0.5, ge=0, le=1)
     """Share of the movement loss that stays on the whole mask after the switch to predicted peaks; 0 as published."""
@@ -54,8 +69,9 @@ class TrainParams:
     """Share of crops rotated, scaled and elastically warped; the others are only mirrored and transposed."""
     elastic_um: float = Field(default=1.0, ge=0)
     """Amplitude of the elastic warp in µm."""
-    frame_shift_um: float = Field(default=1.5, ge=0)
-    """Standard deviation of the simulated drift between frames in µm: teaches motion beyond the annotated one."""
+    frame_shift_um: float = Field(default=0.4, ge=0)
+    """Standard deviation of the simulated drift between frames in µm, on each axis. More than the movie has makes the
+    task harder than it is: with 1.5 µm on a movie without drift, vectors took three times as long to learn."""
     intensity_change: float = Field(default=0.25, ge=0, lt=1)
     """Largest relative change of brightness, and three times the largest offset, in normalised units."""
     noise: float = Field(default=0.06, ge=0)
@@ -77,3 +93,13 @@ class TrainParams:
             )
         if min(self.crop_outputs) < 1:
             raise ConfigError(f"train.crop_outputs must be positive, not {list(self.crop_outputs)}.")
+
+
+def settle_second_round(params: TrainParams) -> TrainParams:
+    """Return the settings with those of the second round in the place of the first."""
+    return replace(
+        params,
+        iterations=params.second_iterations,
+        learning_rate=params.second_learning_rate,
+        random_share=params.second_random_share,
+    )

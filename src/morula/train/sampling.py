@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from torch.nn import functional
 
 from morula.core.columns import FloatArray
 from morula.core.movie import Movie
+from morula.errors import ChunkError, MovieError
 from morula.network.intensity import IntensityRange
 from morula.network.spec import NetworkSpec
 from morula.train.augment import Warp, change_intensity, draw_warp
@@ -18,8 +20,10 @@ from morula.train.labels import LabelKind, Labels
 from morula.train.params import TrainParams
 from morula.train.targets import CropPoints, Targets, draw_targets
 
+_LOG = logging.getLogger(__name__)
 _CACHE_BYTES = 256 * 2**20
 _REACH = 2.0  # mask radii beyond the crop from where points still matter
+_MOST_DRAWS = 50  # per crop, where pixels cannot be read
 
 
 class FrameReader:
@@ -28,17 +32,25 @@ class FrameReader:
     def __init__(self, movie: Movie, intensity: IntensityRange) -> None:
         self.movie, self.intensity = movie, intensity
         self._frames: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._unreadable: dict[int, ChunkError] = {}
         frame_bytes = 4 * int(np.prod(movie.shape[1:]))
         self._capacity = _CACHE_BYTES // frame_bytes
 
     def read(self, t: int, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-        """Read a box of frame `t` (clamped to the movie's frames), replicated beyond the edges, float32 (z, y, x)."""
+        """Read a box of frame `t` (clamped to the movie's frames), replicated beyond the edges, float32 (z, y, x).
+
+        Raises
+        ------
+        ChunkError
+            If pixels cannot be read.
+        MovieError
+            If pixels are not finite.
+        """
         t = min(max(t, 0), self.movie.n_frames - 1)
         if self._capacity < 3:
-            raw = self.movie.read((t, *start.tolist()), (t + 1, *stop.tolist()))[0]
-            return self.intensity.normalise(raw)
+            return self._normalise(self.movie.read((t, *start.tolist()), (t + 1, *stop.tolist()))[0], t)
         if t not in self._frames:
-            self._frames[t] = self.intensity.normalise(self.movie.frame(t).astype(np.float32))
+            self._frames[t] = self._normalise(self._read_frame(t), t)
             if len(self._frames) > self._capacity:
                 self._frames.popitem(last=False)
         self._frames.move_to_end(t)
@@ -46,6 +58,24 @@ class FrameReader:
         index = [np.clip(np.arange(a, b), 0, size - 1) for a, b, size in zip(start, stop, frame.shape, strict=True)]
         box: np.ndarray = frame[np.ix_(*index)]
         return box
+
+    def _read_frame(self, t: int) -> np.ndarray:
+        if t in self._unreadable:
+            raise self._unreadable[t].with_traceback(None)
+        try:
+            return self.movie.frame(t).astype(np.float32)
+        except ChunkError as error:
+            self._unreadable[t] = error
+            raise
+
+    def _normalise(self, raw: np.ndarray, t: int) -> np.ndarray:
+        if self.movie.tzyx.dtype.kind == "f" and not np.isfinite(raw).all():
+            raise MovieError(
+                f"{self.movie.name}: frame {t} holds {int((~np.isfinite(raw)).sum())} voxels that are not finite.",
+                cause="NaN written by a fusion or deconvolution step",
+                fix="replace NaN by the background value and write the movie again",
+            )
+        return self.intensity.normalise(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +120,34 @@ class CropSampler:
         self._annotated = np.flatnonzero(annotated)
         self._dividing = np.flatnonzero(annotated & (labels.divides == 1))
         self._clear = np.flatnonzero(labels.kind != LabelKind.WEAK_BLOB)
+        self._left_out: set[str] = set()
 
     def draw_batch(self, iteration: int) -> tuple[torch.Tensor, list[Targets]]:
-        """Return input crops, shape (batch, 3, z, y, x), and their targets: a function of seed and iteration alone."""
+        """Return input crops, shape (batch, 3, z, y, x), and their targets: a function of seed and iteration alone.
+
+        Crops that cannot be read are drawn again elsewhere, with a warning; `ChunkError` if 50 in a row cannot.
+        """
         rng = np.random.default_rng([self.params.seed, iteration])
-        crops, targets = [], []
-        for _ in range(self.params.batch_size):
-            row = self._draw_row(rng)
-            warp = self._draw_warp(rng, row)
-            t = int(self.labels.t[row])
-            crops.append(change_intensity(rng, sample_warped(self.reader, t, warp, self.geometry), self.params))
-            targets.append(draw_targets(self._points(t, warp), self.geometry.output_um, self.params))
-        return torch.from_numpy(np.stack(crops).astype(np.float32)), targets
+        drawn = [self._draw_readable(rng) for _ in range(self.params.batch_size)]
+        crops, targets = zip(*drawn, strict=True)
+        return torch.from_numpy(np.stack(crops).astype(np.float32)), list(targets)
+
+    def _draw_readable(self, rng: np.random.Generator) -> tuple[np.ndarray, Targets]:
+        for _ in range(_MOST_DRAWS - 1):
+            try:
+                return self._draw_crop(rng)
+            except ChunkError as error:
+                if error.what not in self._left_out:
+                    self._left_out.add(error.what)
+                    _LOG.warning("left out of training: %s", error.what)
+        return self._draw_crop(rng)
+
+    def _draw_crop(self, rng: np.random.Generator) -> tuple[np.ndarray, Targets]:
+        row = self._draw_row(rng)
+        warp = self._draw_warp(rng, row)
+        t = int(self.labels.t[row])
+        crop = change_intensity(rng, sample_warped(self.reader, t, warp, self.geometry), self.params)
+        return crop, draw_targets(self._points(t, warp), self.geometry.output_um, self.params)
 
     def _draw_row(self, rng: np.random.Generator) -> int:
         lot = rng.random()

@@ -95,7 +95,9 @@ def _draw_indicator(
     """Gaussian of height 1 around the nearest centre, zero beyond reach."""
     indicator = np.zeros(distance.shape, np.float32)
     inside = np.isfinite(distance)
-    offset = (grid_um[inside] - centres_um.astype(np.float32)[nearest[inside]]) / np.array(params.target_sigma_um, np.float32)
+    offset = (grid_um[inside] - centres_um.astype(np.float32)[nearest[inside]]) / np.array(
+        params.target_sigma_um, np.float32
+    )
     indicator[inside] = np.exp(-0.5 * (offset**2).sum(axis=-1))
     return indicator
 

@@ -1,0 +1,191 @@
+"""The stages with a network: training, in two rounds where the settings ask for it, and detection.
+
+The second round learns from the lineages found after the first. What the first detects is settled by the settings of
+training alone, so that a changed setting of detection, candidates or solver never trains anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from morula.candidates.link import link_candidates
+from morula.candidates.params import CandidatesParams
+from morula.config import RunConfig, plain_values
+from morula.core.blocks import Block
+from morula.core.history import TrainingHistory
+from morula.core.lineages import Lineages
+from morula.core.movie import Movie
+from morula.core.progress import ProgressSink
+from morula.core.tracks import Tracks
+from morula.detect.params import DetectParams
+from morula.detect.plan import plan_blocks
+from morula.detect.predict import detect_block
+from morula.engine.engine import BlockJob, Engine
+from morula.inputs import Inputs
+from morula.network.intensity import IntensityRange, measure_intensity
+from morula.network.model import load_model, save_model
+from morula.network.spec import NetworkSpec
+from morula.solve.graph import solve_graph
+from morula.solve.params import SolveParams
+from morula.store.disk import write_json
+from morula.store.fingerprint import fingerprint_file
+from morula.store.run_directory import RunDirectory
+from morula.train.labels import MERGE_PER_MASK
+from morula.train.loop import train_network
+from morula.train.params import TrainParams
+from morula.train.teacher import Teacher
+
+FIRST_TRAIN, FIRST_DETECT = "train-1", "detect-1"
+TRAINED = "train.safetensors"
+"""File in the run's model folder with the weights that detection uses."""
+
+
+def learn(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, progress: ProgressSink) -> None:
+    """Train the network, with a second round once more on what the first one found; or take trained weights."""
+    if config.model.weights is not None:
+        _adopt(run, Path(config.model.weights))
+        return
+    if config.train.second_iterations == 0:
+        _train(run, inputs, config.train, "train", progress)
+        return
+    _train(run, inputs, config.train, FIRST_TRAIN, progress)
+    model = load_model(weights_path(run, FIRST_TRAIN))
+    params = DetectParams(
+        window_um=MERGE_PER_MASK * config.train.mask_radius_um,
+        block_megavoxels=config.detect.block_megavoxels,
+        threads=config.train.threads,
+    )
+    blocks = plan_blocks(inputs.movie, model.spec, params)
+    near = _choose_blocks(blocks, inputs.movie, inputs.train, config.train.second_megavoxels)
+    _detect(run, inputs, params, (FIRST_DETECT, FIRST_TRAIN, near), engine, progress)
+    _train(run, inputs, config.train, "train", progress, after=FIRST_DETECT)
+
+
+def detect(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, progress: ProgressSink) -> None:
+    """Find the nuclei of the whole movie with the trained network."""
+    model = load_model(weights_path(run, "train"))
+    blocks = plan_blocks(inputs.movie, model.spec, config.detect)
+    _detect(run, inputs, config.detect, ("detect", "train", blocks), engine, progress)
+
+
+def _adopt(run: RunDirectory, source: Path) -> None:
+    """Copy trained weights into the run, so that it stays whole when the other run goes."""
+    model = load_model(source)
+    with run.stage("train", {"weights": fingerprint_file(source)}, outputs=[weights_path(run, "train")]) as stage:
+        if not stage.done:
+            run.paths.model.mkdir(exist_ok=True)
+            save_model(model, weights_path(run, "train"))
+            stage.finish()
+
+
+def weights_path(run: RunDirectory, stage: str) -> Path:
+    """Where a training stage leaves its weights."""
+    return run.paths.model / f"{stage}.safetensors"
+
+
+def read_history(run: RunDirectory) -> TrainingHistory:
+    """Return the training history of all rounds, iterations counted through."""
+    joined: dict[str, list[float]] = {name: [] for name in TrainingHistory.__slots__}
+    offset = 0.0
+    for stage in (FIRST_TRAIN, "train"):
+        path = _history_path(run, stage)
+        if path.exists():
+            columns = json.loads(path.read_text(encoding="utf-8"))
+            for name, values in columns.items():
+                joined[name] += [v + offset for v in values] if name.endswith("iteration") else values
+            offset = max(joined["iteration"], default=0.0)
+    return TrainingHistory(**{name: np.array(values, np.float64) for name, values in joined.items()})
+
+
+def _history_path(run: RunDirectory, stage: str) -> Path:
+    return run.paths.model / f"{stage}-history.json"
+
+
+def _train(
+    run: RunDirectory, inputs: Inputs, params: TrainParams, name: str, progress: ProgressSink, after: str = ""
+) -> None:
+    weights, history = weights_path(run, name), _history_path(run, name)
+    checkpoint = run.paths.model / f"{name}-checkpoint.safetensors"
+    settings = {"train": plain_values(params), "inputs": inputs.identify("movie", "train", "val")}
+    before = [after] if after else []
+    with run.stage(name, settings, after=before, outputs=[weights, history], scratch=[checkpoint]) as stage:
+        if stage.done:
+            return
+        weights.parent.mkdir(exist_ok=True)
+        model, losses = train_network(
+            inputs.movie,
+            inputs.train,
+            inputs.val,
+            params,
+            teacher=_find_teacher(run, params) if after else None,
+            checkpoint=checkpoint,
+            fingerprint=stage.fingerprint,
+            progress=progress,
+        )
+        save_model(model, weights)
+        write_json(history, {column: getattr(losses, column).tolist() for column in TrainingHistory.__slots__})
+        stage.finish({"amount": params.second_iterations if after else params.iterations, "unit": "iterations"})
+
+
+def _find_teacher(run: RunDirectory, params: TrainParams) -> Teacher:
+    """Track what the first round detected, with the documented default weights."""
+    found = run.store.read_detections(FIRST_DETECT)
+    graph = link_candidates(found, CandidatesParams(max_distance_um=params.link_distance_um, allow_unlinkable=True))
+    lineages = Lineages.from_selection(graph, solve_graph(graph, SolveParams()))
+    return Teacher(load_model(weights_path(run, FIRST_TRAIN)), lineages, found)
+
+
+def _choose_blocks(blocks: Sequence[Block], movie: Movie, annotations: Tracks, megavoxels: float) -> list[Block]:
+    """Choose the blocks with annotations in them, in time order, until enough of the movie is covered."""
+    voxel = np.rint(annotations.zyx_um / movie.voxel_size_um)
+    points = np.concatenate([annotations.t[:, None], voxel], axis=1)
+    chosen: list[Block] = []
+    covered = 0.0
+    for block in blocks:
+        first, last = (np.array([getattr(s, end) for s in block.write]) for end in ("start", "stop"))
+        if ((points >= first) & (points < last)).all(axis=1).any() and covered < megavoxels:
+            chosen.append(block)
+            covered += float(np.prod(last - first)) / 1e6
+    return chosen
+
+
+def _detect(
+    run: RunDirectory,
+    inputs: Inputs,
+    params: DetectParams,
+    names: tuple[str, str, Sequence[Block]],
+    engine: Engine,
+    progress: ProgressSink,
+) -> None:
+    name, trained, blocks = names
+    model = load_model(weights_path(run, trained))
+    model.check_movie(inputs.movie)
+    settings = {"detect": plain_values(params), "inputs": inputs.identify("movie")}
+    constants = run.paths.model / f"{name}-intensity.json"
+    with run.stage(name, settings, after=[trained], scratch=[constants], n_blocks=len(blocks)) as stage:
+        if stage.done:
+            return
+        intensity = _measure_once(inputs.movie, model.spec, constants)
+        pending = stage.pending_blocks(blocks)
+        work = partial(detect_block, movie=inputs.movie, model=model, intensity=intensity, params=params)
+        job = BlockJob(name, pending, work, n_done_before=len(blocks) - len(pending))
+        engine.run_blocks(job, on_done=stage.write_block, on_failed=stage.write_failed_block, progress=progress)
+        stage.finish({"amount": _count_voxels(blocks) / 1e6, "unit": "megavoxels"})
+
+
+def _count_voxels(blocks: Sequence[Block]) -> int:
+    return sum(prod(side.stop - side.start for side in block.write) for block in blocks)
+
+
+def _measure_once(movie: Movie, spec: NetworkSpec, constants: Path) -> IntensityRange:
+    """Measure the movie's intensities, or read what all earlier blocks used: a repaired chunk may not change them."""
+    if not constants.exists():
+        write_json(constants, asdict(measure_intensity(movie, spec.low_percentile, spec.high_percentile)))
+    return IntensityRange(**json.loads(constants.read_text(encoding="utf-8")))

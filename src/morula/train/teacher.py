@@ -1,0 +1,90 @@
+"""The second round of training: lineages found after the first become labels, dense where annotations are sparse.
+
+Only lineages that hold together over some frames are believed, annotations win over them, and every other detection is
+left undecided, so that a false cell is not taught and a missed one is not taught to be background.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from morula.core.columns import FloatArray, FrameArray
+from morula.core.detections import Detections
+from morula.core.lineages import Lineages
+from morula.core.tracks import Tracks
+from morula.network.model import Model
+from morula.train.labels import LabelKind, Labels, annotation_labels, join_labels
+
+_FEWEST_FRAMES = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Teacher:
+    """What the first round leaves to the second.
+
+    Parameters
+    ----------
+    model
+        Weights to start from.
+    lineages
+        Lineages found with them.
+    detections
+        Everything detected, in lineages or not.
+    """
+
+    model: Model
+    lineages: Lineages
+    detections: Detections
+
+
+def teacher_labels(teacher: Teacher, annotations: Tracks, radius_um: float) -> Labels:
+    """Turn lineages into labels, and detections outside them into points where nothing is known.
+
+    Parameters
+    ----------
+    teacher
+        Outcome of the first round.
+    annotations
+        Hand-made points; labels within `radius_um` of them are left out.
+    radius_um
+        Distance within which two points of a frame are one nucleus.
+    """
+    tracks = teacher.lineages.tracks
+    believed = _spans(teacher.lineages) >= _FEWEST_FRAMES
+    sure = annotation_labels(tracks).rows(believed).with_kind(LabelKind.LINEAGE)
+    sure = replace(sure, divides=np.zeros(len(sure.t), np.int64))  # not trusted enough to be drawn more often
+    sure = _without(sure, annotations.t, annotations.zyx_um, radius_um)
+    found = teacher.detections
+    nothing = np.zeros(found.n, np.int64)
+    unsure = Labels(found.t, found.zyx_um, nothing + LabelKind.WEAK_BLOB, np.zeros((found.n, 3)), nothing, nothing)
+    unsure = _without(unsure, annotations.t, annotations.zyx_um, radius_um)
+    unsure = _without(unsure, sure.t, sure.zyx_um, radius_um)
+    return join_labels([sure, unsure])
+
+
+def drop_near(labels: Labels, others: Labels, radius_um: float) -> Labels:
+    """Return the labels that are not within a distance of other labels in their frame."""
+    return _without(labels, others.t, others.zyx_um, radius_um)
+
+
+def _spans(lineages: Lineages) -> FrameArray:
+    """Frames from the first to the last point of each point's lineage, shape (n,)."""
+    n = int(lineages.lineage_id.max(initial=-1)) + 1
+    first, last = np.full(n, np.iinfo(np.int32).max, np.int32), np.zeros(n, np.int32)
+    np.minimum.at(first, lineages.lineage_id, lineages.nodes.t)
+    np.maximum.at(last, lineages.lineage_id, lineages.nodes.t)
+    spans: FrameArray = (last - first + 1)[lineages.lineage_id]
+    return spans
+
+
+def _without(labels: Labels, t: FrameArray, zyx_um: FloatArray, radius_um: float) -> Labels:
+    keep = np.ones(len(labels.t), bool)
+    for frame in np.unique(t):
+        rows = labels.frame(int(frame))
+        if rows.stop > rows.start:
+            distance, _ = cKDTree(zyx_um[t == frame]).query(labels.zyx_um[rows])
+            keep[rows] = np.asarray(distance) >= radius_um
+    return labels.rows(keep)
