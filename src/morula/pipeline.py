@@ -97,16 +97,22 @@ def run_pipeline(
 
 
 def _recognise_movie(run: RunDirectory, inputs: Inputs) -> None:
-    begun = run.store.find_stage("train")
-    recorded = begun.settings.get("inputs") if begun is not None else None
-    if isinstance(recorded, Mapping):
-        inputs.recognise_movie(recorded)
+    for begun in run.store.read_stages():
+        recorded = begun.settings.get("inputs")
+        if isinstance(recorded, Mapping) and "movie" in recorded:
+            inputs.recognise_movie(recorded)
+            return
 
 
 def _link(run: RunDirectory, config: RunConfig, progress: ProgressSink) -> None:
     with run.stage("candidates", {"candidates": plain_values(config.candidates)}, after=["detect"]) as stage:
         if not stage.done:
             detections = run.store.read_detections()
+            if not detections.n:
+                _LOG.warning(
+                    "no nucleus was found in the whole movie; lower detect.threshold (%g) or train longer",
+                    config.detect.threshold,
+                )
             graph = link_candidates(detections, config.candidates, progress=progress)
             stage.write_graph(graph, summary={"amount": detections.n, "unit": "detections", "links": graph.n_edges})
 
@@ -144,6 +150,8 @@ def _solve(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:
             )
             stage.write_selection(selection, summary={"amount": graph.nodes.n, "unit": "detections"})
             chosen = int(selection.node_selected.sum())
+            if graph.nodes.n and not chosen:
+                _LOG.warning("no lineage is worth its cost; look at the scores in the report and at [solve]")
             _LOG.info(
                 "%d of %d detections chosen: %s, gap %.2g", chosen, graph.nodes.n, selection.status, selection.gap
             )

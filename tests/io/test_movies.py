@@ -136,6 +136,33 @@ def test_a_mask_of_one_frame_holds_for_all(tmp_path: Path) -> None:
     np.testing.assert_array_equal(movie.mask_tzyx[1:3, 1:3, 2:8, 3:9], np.stack([data[0] > 100] * 2)[:, 1:3, 2:8, 3:9])
 
 
+def test_a_tiff_mask_goes_with_a_coarser_level(tmp_path: Path) -> None:
+    data = pixels()
+    path = write(tmp_path / "movie", data)
+    group = zarr.open_group(path, mode="r+")
+    group.create_array("1", data=data[:, :, ::2, ::2])
+    scale = [90.0, 2.0, 1.0, 0.8]
+    ome = dict(group.attrs["ome"])
+    ome["multiscales"][0]["datasets"].append(
+        {"path": "1", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+    )
+    group.attrs["ome"] = ome
+    tifffile.imwrite(tmp_path / "mask.tif", np.ones((4, 5, 6), "uint8"), photometric="minisblack")
+    movie = open_movie(path, level=1, mask=tmp_path / "mask.tif")
+    assert movie.shape == (3, 4, 5, 6)
+    assert movie.mask_tzyx is not None
+
+
+def test_a_movie_far_larger_than_memory_opens_and_reads_a_box(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    array = zarr.create_array(
+        tmp_path / "huge", shape=(100_000, 500, 2000, 2000), chunks=(1, 8, 16, 16), dtype="u2", zarr_format=2
+    )
+    array[70_000, 96:98, 1600:1604, 800:803] = 7
+    movie = open_movie(tmp_path / "huge", axes="TZYX", voxel_size_um=UM)
+    assert movie.read((69_999, 95, 1600, 800), (70_002, 97, 1604, 803)).sum() == 7 * 12
+    assert "99999 of 100000 frames have no chunk" in caplog.text
+
+
 def test_a_logical_mask_is_read_and_one_of_another_shape_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "movie", pixels())
     zarr.create_array(tmp_path / "mask.zarr", data=pixels() > 100)

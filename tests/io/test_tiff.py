@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,41 @@ def test_a_single_plane_movie_needs_no_plane_distance(tmp_path: Path) -> None:
     movie = open_movie(imagej_movie(tmp_path / "movie.tif", pixels((3, 8, 9)), "TYX"))
     assert movie.shape == (3, 1, 8, 9)
     np.testing.assert_allclose(movie.voxel_size_um[1:], UM[1:], rtol=1e-6)
+
+
+OME = """<?xml version="1.0" encoding="UTF-8"?>
+<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{own}"><Image ID="Image:0">
+<Pixels ID="Pixels:0" DimensionOrder="XYZTC" Type="uint16" SizeX="9" SizeY="8" SizeZ="2" SizeT="2" SizeC="1"
+PhysicalSizeX="0.4" PhysicalSizeY="0.5" PhysicalSizeZ="2"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>
+<TiffData FirstT="0" IFD="0" PlaneCount="2"><UUID FileName="t0.ome.tif">urn:uuid:{first}</UUID></TiffData>
+<TiffData FirstT="1" IFD="0" PlaneCount="2"><UUID FileName="t1.ome.tif">urn:uuid:{second}</UUID></TiffData>
+</Pixels></Image></OME>"""
+
+
+def test_an_ome_tiff_in_several_files_is_one_movie_and_needs_them_all(tmp_path: Path) -> None:
+    data, ids = pixels((2, 2, 8, 9)), [f"00000000-0000-0000-0000-00000000000{t}" for t in range(2)]
+    for t in range(2):
+        text = OME.format(own=ids[t], first=ids[0], second=ids[1])
+        tifffile.imwrite(tmp_path / f"t{t}.ome.tif", data[t], description=text, metadata=None, photometric="minisblack")
+    movie = open_movie(tmp_path / "t0.ome.tif")
+    np.testing.assert_array_equal(np.stack([movie.frame(0), movie.frame(1)]), data)
+    assert movie.voxel_size_um.tolist() == list(UM)
+    (tmp_path / "t1.ome.tif").unlink()
+    with pytest.raises(MovieError, match=r"(?s)t0\.ome\.tif: planes of the TIFF file are missing"):
+        open_movie(tmp_path / "t0.ome.tif")
+
+
+def test_reading_a_box_of_a_large_file_holds_only_the_box(tmp_path: Path) -> None:
+    stored = tifffile.memmap(tmp_path / "large.tif", shape=(2, 128, 1024, 1024), dtype="uint16")
+    stored[1, 100, 500:510, 600:610] = 9
+    stored.flush()
+    del stored
+    tracemalloc.start()
+    movie = open_movie(tmp_path / "large.tif", axes="TZYX", voxel_size_um=UM)
+    assert movie.read((1, 99, 500, 600), (2, 102, 510, 610)).sum() == 900
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6, "the file holds 512 MiB"
 
 
 def test_a_movie_opened_in_another_process_reads_the_same(tmp_path: Path) -> None:

@@ -29,6 +29,26 @@ def write(kind: str, path: Path) -> None:
         tifffile.imwrite(path, data, ome=True, metadata={"axes": "TZYX", "PhysicalSizeZ": 2.0}, rowsperstrip=8)
 
 
+def test_a_damaged_file_of_a_series_gives_a_clear_error_or_a_valid_movie(
+    tmp_path: Path, mutate: Callable[[bytes, int], bytes], mutation_seeds: range
+) -> None:
+    data = np.random.default_rng(0).integers(0, 99, (3, 4, 20, 24)).astype("uint16")
+    paths = [tmp_path / f"embryo_T{t}.tif" for t in range(3)]
+    for path, volume in zip(paths, data, strict=True):
+        tifffile.imwrite(path, volume, compression="lzw", photometric="minisblack", metadata=None)
+    whole, refused = paths[1].read_bytes(), 0
+    for seed in mutation_seeds:
+        paths[1].write_bytes(mutate(whole, seed))
+        try:
+            movie = open_movie(tmp_path, voxel_size_um=(2, 1, 1))
+            assert movie.shape == data.shape
+            np.testing.assert_array_equal(movie.frame(2), data[2])
+            assert movie.frame(1).shape == data[1].shape
+        except MorulaError:
+            refused += 1
+    assert 0 < refused < len(mutation_seeds)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_tiff_gives_a_clear_error_or_a_valid_movie(
     tmp_path: Path, kind: str, mutate: Callable[[bytes, int], bytes], mutation_seeds: range

@@ -88,7 +88,7 @@ def _open_source(path: str | os.PathLike[str], options: MovieOptions) -> MovieSo
     text = os.fspath(path)
     name = text.rstrip("/").rpartition("/")[2] or text
     place = Path(text)
-    if is_url(text) or (place.is_dir() and any((place / file).is_file() for file in _ZARR_FILES)):
+    if _is_zarr(text):
         from morula.io.ome_zarr_read import open_ome_zarr
 
         return open_ome_zarr(text, options, name)
@@ -112,6 +112,7 @@ def _open_source(path: str | os.PathLike[str], options: MovieOptions) -> MovieSo
 
 def _open_mask(path: str | os.PathLike[str], shape: tuple[int, int, int, int], level: int) -> LazyArray:
     """Open a mask of the movie's shape; one frame stands for all."""
+    level = level if _is_zarr(os.fspath(path)) else 0
     bare = MovieOptions(level=level)
     source = _open_source(path, bare)
     if not source.axes or not set(source.axes) <= set("TCZYX"):  # unnamed axes of a mask are those of the movie
@@ -166,6 +167,10 @@ def _not_found(place: Path) -> MovieNotFoundError:
         cause="a typing error, or a disk that is not connected" if beside else "the folder does not exist either",
         fix="check the path",
     )
+
+
+def _is_zarr(text: str) -> bool:
+    return is_url(text) or any((Path(text) / file).is_file() for file in _ZARR_FILES)
 
 
 def _is_tiff(place: Path) -> bool:

@@ -19,14 +19,13 @@ class SolveParams:
     A choice costs ``sum(node_constant + node_score_weight * score)`` over its detections, plus
     ``edge_distance_weight * distance`` over its links, plus `start_cost` for each track that begins and `division_cost`
     for each division. The cheapest forest wins, so whatever pays must be negative: with the defaults a good detection
-    (score 0.8) pays 10 and a link of 1.5 µm costs 1.5. The defaults come from simulated
-    tissue with known lineages (``benchmarks/bench_solve.py --errors``); `tune` finds better ones on validation
-    annotations.
+    (score 0.8) pays 12 and a link of 1.5 µm costs 1.5. The defaults made the fewest errors of six settings on two
+    rendered embryos with our network's detections; `tune` finds better ones on validation annotations.
     """
 
-    node_constant: float = Field(default=6.0, allow_inf_nan=False)
+    node_constant: float = Field(default=4.0, allow_inf_nan=False)
     """Cost of any detection, before its score (tau_V of Malin-Mayor et al. 2023). The default, with the score weight,
-    puts the break-even at a score of 0.3: below it a detection is taken only where it saves a track from breaking."""
+    puts the break-even at a score of 0.2: below it a detection is taken only where it saves a track from breaking."""
 
     node_score_weight: float = Field(default=-20.0, allow_inf_nan=False)
     """Cost per unit of score, negative because a high score speaks for a cell (w_V)."""
@@ -35,11 +34,11 @@ class SolveParams:
     """Cost per µm between a cell's predicted earlier position and the parent linked to it (w_E). The unit of all other
     costs: they are in µm of distance one would accept for them."""
 
-    start_cost: float = Field(default=8.0, allow_inf_nan=False)
-    """Cost of a track that begins (c_T). A single detection needs a score of 0.7 to pay for it, two linked ones need
-    little over 0.5 each."""
+    start_cost: float = Field(default=12.0, allow_inf_nan=False)
+    """Cost of a track that begins (c_T). A single detection needs a score of 0.8 to pay for it, two linked ones need
+    0.5 each."""
 
-    division_cost: float = Field(default=4.0, allow_inf_nan=False)
+    division_cost: float = Field(default=9.0, allow_inf_nan=False)
     """Cost of a division (c_D; 1 in the paper, on another scale). With the start cost it decides what an extra cell
     nearby is: a daughter if its link is shorter than start_cost − division_cost µm, a new track otherwise."""
 

@@ -20,8 +20,9 @@ from morula.network.intensity import measure_intensity
 from morula.network.model import Model
 from morula.network.spec import NetworkSpec, choose_network
 from morula.network.threads import use_threads
+from morula.train.blob_labels import collect_labels
 from morula.train.checkpoint import TrainingLog, TrainingState, resume_checkpoint, save_checkpoint
-from morula.train.labels import MERGE_PER_MASK, LabelKind, Labels, collect_labels, join_labels
+from morula.train.labels import MERGE_PER_MASK, LabelKind, Labels, join_labels
 from morula.train.loss import Losses, compute_losses
 from morula.train.params import TrainParams, settle_second_round
 from morula.train.sampling import CropSampler, FrameReader
@@ -166,7 +167,7 @@ def _step(state: TrainingState, crops: torch.Tensor, targets: list[Targets], par
     if not isfinite(float(total.detach())):
         raise TrainingError(
             f"train: the loss is not finite at iteration {state.iteration}.",
-            measured=f"indicator {float(losses.indicator):g}, movement {float(losses.movement):g}",
+            measured=f"indicator {float(losses.indicator.detach()):g}, movement {float(losses.movement.detach()):g}",
             cause="a learning rate that is too high, or voxels that are not finite",
             fix="lower train.learning_rate (a third of it), or look for NaN in the movie",
         )

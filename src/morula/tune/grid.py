@@ -1,7 +1,8 @@
 """Grid search of the cost weights: solve the whole graph with each, count errors on held-out annotations.
 
-The grid search of Malin-Mayor et al. 2023 (Methods, "ILP weights"), made cheap by the solver. Many weights make equally
-few errors on sparse annotations, which cannot see false cells; among those the one nearest the given weights wins.
+The grid search of Malin-Mayor et al. 2023 (Methods, "ILP weights"), made cheap by the solver. Sparse
+annotations give small counts and cannot see false cells: weights within one standard error of the fewest errors (the
+root of the count) are taken for equal, and among those the one nearest the given weights wins.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from itertools import product
+from math import sqrt
 
 import numpy as np
 
@@ -88,8 +90,12 @@ def search_weights(
         lineages = Lineages.from_selection(graph, solve_graph(graph, candidate, extent_um=extent_um))
         errors.append(evaluate_tracks(lineages.tracks, annotations, evaluate).edge_errors.sum_of_errors)
         progress(Progress("tune", len(errors), len(candidates), "weights", f"fewest errors {min(errors)}"))
-    best = min(range(len(candidates)), key=lambda i: (errors[i], _remoteness(candidates[i], solve), i))
-    reason = f"{errors[best]} errors on {links} validation links, best of {len(candidates)} weights"
+    equal = [i for i, count in enumerate(errors) if count <= min(errors) + sqrt(min(errors))]
+    best = min(equal, key=lambda i: (_remoteness(candidates[i], solve), errors[i], i))
+    reason = (
+        f"{errors[best]} errors on {links} validation links, the given weights make {errors[0]} and the best of "
+        f"{len(candidates)} {min(errors)}"
+    )
     _LOG.info("tune: %s", reason)
     tried = tuple((_weights(c), e) for c, e in zip(candidates, errors, strict=True))
     return TunedWeights(candidates[best], errors[best], tried, reason)

@@ -20,13 +20,13 @@ class TuneParams:
 
     enabled: bool = True
     """Whether to search; without it, or without validation annotations, the weights in ``[solve]`` are used."""
-    break_even_scores: tuple[float, ...] = (0.3, 0.45)
+    break_even_scores: tuple[float, ...] = (0.2, 0.3)
     """Scores at which a detection costs nothing by itself; gives ``solve.node_constant``."""
-    node_score_weights: tuple[float, ...] = (-10.0, -16.0)
+    node_score_weights: tuple[float, ...] = (-20.0, -30.0)
     """Values of ``solve.node_score_weight``."""
-    start_costs: tuple[float, ...] = (4.0, 6.0, 9.0)
+    start_costs: tuple[float, ...] = (8.0, 12.0, 18.0)
     """Values of ``solve.start_cost``."""
-    division_costs: tuple[float, ...] = (1.0, 2.0, 3.0, 5.0)
+    division_costs: tuple[float, ...] = (4.0, 6.0, 9.0, 13.0)
     """Values of ``solve.division_cost``."""
     fewest_links: int = Field(default=20, ge=1)
     """With fewer validation links than this, chance would choose: the weights in ``[solve]`` are used."""

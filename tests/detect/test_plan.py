@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from morula.core.movie import Movie
+from morula.detect.params import DetectParams
+from morula.detect.plan import peak_window_um, plan_blocks, project_block_bytes
+from morula.errors import ConfigError
+from morula.network.spec import choose_network
+
+VOXELS = [(2.0, 0.8, 0.8), (1.0, 1.0, 1.0), (10.0, 1.0, 1.0)]
+
+
+class Empty:
+    """A movie of any size that is never read."""
+
+    def __init__(self, shape) -> None:
+        self.shape, self.dtype = tuple(shape), np.dtype(np.uint16)
+
+
+def _spec_and_movie(voxel, shape):
+    return choose_network(np.array(voxel), np.full(3, 3.0)), Movie(Empty(shape), voxel)
+
+
+def _seen_voxels(block, spec, movie) -> int:
+    """Voxels of one frame the network is shown: the read region inside the movie, rounded up to the strides."""
+    inside = [(max(s.start, 0), min(s.stop, n)) for s, n in zip(block.read[1:], movie.shape[1:], strict=True)]
+    return int(np.prod([-(-(b - a) // n) * n for (a, b), n in zip(inside, spec.total_stride, strict=True)]))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    voxel=st.sampled_from(VOXELS),
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 150), st.integers(1, 700), st.integers(1, 700)),
+    megavoxels=st.floats(0.5, 10),
+    frames=st.integers(1, 5),
+)
+def test_blocks_tile_the_movie_keep_to_the_memory_and_read_far_enough(voxel, shape, megavoxels, frames) -> None:
+    spec, movie = _spec_and_movie(voxel, shape)
+    params = DetectParams(block_megavoxels=megavoxels, block_frames=frames)
+    try:
+        blocks = plan_blocks(movie, spec, params)
+    except ConfigError as refused:
+        enough = float(refused.fix.split()[3])
+        assert enough > megavoxels
+        assert plan_blocks(movie, spec, replace(params, block_megavoxels=enough))
+        return
+    reach = np.array(spec.context_vox) + peak_window_um(movie, spec, params) / movie.voxel_size_um
+    for block in blocks:
+        write = np.array([(s.start, s.stop) for s in block.write])
+        read = np.array([(s.start, s.stop) for s in block.read])
+        assert _seen_voxels(block, spec, movie) <= megavoxels * 1e6
+        assert (write[1:, 0] % spec.total_stride == 0).all()
+        assert (read[1:, 0] % spec.total_stride == 0).all()
+        assert (write[1:, 0] - read[1:, 0] >= reach + spec.stem_stride).all()
+        assert (read[1:, 1] - write[1:, 1] >= reach + spec.stem_stride).all()
+        assert (read[0] == write[0] + [-1, 1]).all()
+        assert write[0, 1] - write[0, 0] <= frames
+    assert sum(np.prod([s.stop - s.start for s in b.write]) for b in blocks) == np.prod(shape)
+    assert len({tuple(s.start for s in b.write) for b in blocks}) == len(blocks)
+
+
+def test_a_movie_that_fits_is_one_block_per_group_of_frames() -> None:
+    spec, movie = _spec_and_movie(VOXELS[0], (10, 40, 200, 200))
+    blocks = plan_blocks(movie, spec, DetectParams(block_megavoxels=2.0, block_frames=4))
+    assert [b.write[0] for b in blocks] == [slice(0, 4), slice(4, 8), slice(8, 10)]
+
+
+def test_the_longest_axis_is_cut_first() -> None:
+    spec, movie = _spec_and_movie(VOXELS[0], (1, 40, 200, 2000))
+    write = plan_blocks(movie, spec, DetectParams(block_megavoxels=8.0))[0].write
+    assert write[1:3] == (slice(0, 40), slice(0, 200))
+    assert write[3].stop < 2000
+
+
+def test_memory_that_is_too_small_is_refused_with_a_number_that_suffices() -> None:
+    spec, movie = _spec_and_movie(VOXELS[1], (1, 300, 300, 300))
+    with pytest.raises(ConfigError, match=r"detect.block_megavoxels = 0.01 is too small for this network") as refused:
+        plan_blocks(movie, spec, DetectParams(block_megavoxels=0.01))
+    enough = float(refused.value.fix.split()[3])
+    assert plan_blocks(movie, spec, DetectParams(block_megavoxels=enough))
+
+
+def test_padding_of_a_flat_movie_counts_as_memory() -> None:
+    """A single plane is shown to the network eight times, since its strides ask for eight planes."""
+    spec, movie = _spec_and_movie(VOXELS[1], (1, 1, 1000, 1000))
+    assert spec.total_stride[0] == 8
+    assert len(plan_blocks(movie, spec, DetectParams(block_megavoxels=8.1))) == 1
+    assert len(plan_blocks(movie, spec, DetectParams(block_megavoxels=7.9))) > 1
+
+
+def test_the_window_is_never_smaller_than_an_output_voxel() -> None:
+    spec, movie = _spec_and_movie(VOXELS[2], (1, 4, 40, 40))
+    assert np.allclose(peak_window_um(movie, spec, DetectParams(window_um=1.0)), [10.1, 2.02, 2.02])
+    assert np.allclose(peak_window_um(movie, spec, DetectParams(window_um=5.0)), [10.1, 5.0, 5.0])
+
+
+def test_memory_is_projected_from_the_largest_block() -> None:
+    spec, movie = _spec_and_movie(VOXELS[0], (2, 40, 100, 300))
+    whole = plan_blocks(movie, spec, DetectParams(block_megavoxels=5.0))
+    parts = plan_blocks(movie, spec, DetectParams(block_megavoxels=0.9))
+    assert project_block_bytes(whole, movie) == 40 * 100 * 300 * 200
+    assert project_block_bytes(parts, movie) <= 0.9e6 * 200
