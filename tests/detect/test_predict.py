@@ -59,7 +59,7 @@ def test_frames_are_the_middle_of_three_and_repeat_at_both_ends(shallow, pooled_
             self.nothing = torch.nn.Parameter(torch.zeros(1))
 
         def forward(self, frames: torch.Tensor) -> torch.Tensor:
-            small = frames[:, :, :, ::1, ::2][..., ::2]
+            small = frames[:, :, :, ::2, ::2]
             before, here, after = small[:, 0:1], small[:, 1:2], small[:, 2:3]
             return torch.cat([torch.logit(here * 0.9 + 0.05), before - here, after - here, here], dim=1)
 
@@ -72,8 +72,8 @@ def test_frames_are_the_middle_of_three_and_repeat_at_both_ends(shallow, pooled_
 
 
 def test_a_block_keeps_the_peaks_of_its_own_write_region(shallow, random_model, unit_range) -> None:
-    movie = Movie(np.random.default_rng(3).random((3, 6, 70, 70)).astype(np.float32), VOXEL)
-    params = replace(PARAMS, block_megavoxels=0.02, block_frames=2)
+    movie = Movie(np.random.default_rng(3).random((2, 6, 80, 80)).astype(np.float32), VOXEL)
+    params = replace(PARAMS, block_megavoxels=0.025, block_frames=2)
     blocks = plan_blocks(movie, shallow, params)
     assert len(blocks) > 8
     for block in blocks:
@@ -128,9 +128,9 @@ def test_padding_to_the_strides_hides_no_nucleus_at_the_far_faces(shallow, poole
 def test_voxels_that_are_not_finite_fail_the_blocks_that_see_them_by_name(
     shallow, random_model, unit_range, value
 ) -> None:
-    tzyx = np.random.default_rng(5).random((4, 3, 30, 100)).astype(np.float32)
+    tzyx = np.random.default_rng(5).random((4, 3, 20, 100)).astype(np.float32)
     tzyx[2, 1, 5, 90] = value
-    movie, params = Movie(tzyx, VOXEL), replace(PARAMS, block_megavoxels=0.006, block_frames=2)
+    movie, params = Movie(tzyx, VOXEL), replace(PARAMS, block_megavoxels=0.004, block_frames=2)
     blocks = plan_blocks(movie, shallow, params)
     seen = [b for b in blocks if all(s.start <= i < s.stop for s, i in zip(b.read, (2, 1, 5, 90), strict=True))]
     assert 0 < len(seen) < len(blocks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 import tracemalloc
 from pathlib import Path
 
@@ -222,6 +223,20 @@ def test_a_claimed_size_that_the_file_cannot_hold_is_refused(tmp_path: Path) -> 
             page.tags["ImageWidth"].overwrite(100_000)
             page.tags["ImageLength"].overwrite(100_000)
     with pytest.raises(MovieError, match="claims more pixels than it can hold"):
+        open_movie(path, axes="ZYX", voxel_size_um=UM)
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_a_directory_that_leads_in_a_circle_is_refused(tmp_path: Path, bigtiff: bool) -> None:
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, pixels((3, 16, 16)), photometric="minisblack", metadata=None, bigtiff=bigtiff)
+    with tifffile.TiffFile(path) as file:
+        offsets, n_tags = [page.offset for page in file.pages], len(file.pages[2].tags)
+    damaged = bytearray(path.read_bytes())
+    end = offsets[2] + (8 + 20 * n_tags if bigtiff else 2 + 12 * n_tags)
+    struct.pack_into("<Q" if bigtiff else "<I", damaged, end, offsets[1])
+    path.write_bytes(damaged)
+    with pytest.raises(MovieError, match=r"(?s)leads in a circle.*page 3 points back"):
         open_movie(path, axes="ZYX", voxel_size_um=UM)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.spatial import cKDTree
 
+from morula.candidates.consensus import find_consensus_um
 from morula.candidates.drift import estimate_drift_um
 from morula.candidates.neighbours import find_nearest, find_one_nearest
 from morula.candidates.params import CandidatesParams
@@ -91,9 +92,35 @@ def _link_frame(
             predicted = predicted - _measure_drift(predicted, tree, t, steps, params)
         radius = params.max_distance_um * math.sqrt(steps)
         child, parent, distance = find_nearest(predicted, tree, radius, params.max_parents)
+        if params.consensus_neighbours:
+            flow = find_consensus_um(detections.zyx_um[here], detections.movement_um[here], params.consensus_neighbours)
+            against = steps * (flow - detections.movement_um[here])
+            others = _follow_neighbours(predicted, against, tree, radius, params)
+            child, parent, distance = _join_links((child, parent, distance), others)
         if steps == 1 and not len(child):
             _report_unlinkable(t, predicted, tree, params)
         yield parent + rows[t - steps].start, child + here.start, distance
+
+
+def _follow_neighbours(
+    predicted: FloatArray, against: FloatArray, tree: cKDTree, radius: float, params: CandidatesParams
+) -> _Links:
+    """Offer links as the neighbours move, to cells whose own vector goes against them; these links cost more."""
+    astray = np.flatnonzero(np.linalg.norm(against, axis=1) > params.consensus_tolerance_um)
+    point, parent, distance = find_nearest((predicted + against)[astray], tree, radius, params.max_parents)
+    return astray[point], parent, distance + params.consensus_cost_um
+
+
+def _join_links(own: _Links, others: _Links) -> _Links:
+    """Join two offers; a link in both keeps its shorter distance. Sorted by child, distance, parent."""
+    child, parent, distance = (np.concatenate(pair) for pair in zip(own, others, strict=True))
+    order = np.lexsort((distance, parent, child))
+    child, parent, distance = child[order], parent[order], distance[order]
+    first = np.ones(len(child), bool)
+    first[1:] = (child[1:] != child[:-1]) | (parent[1:] != parent[:-1])
+    child, parent, distance = child[first], parent[first], distance[first]
+    order = np.lexsort((parent, distance, child))
+    return child[order], parent[order], distance[order]
 
 
 def _measure_drift(predicted: FloatArray, tree: cKDTree, t: int, steps: int, params: CandidatesParams) -> FloatArray:

@@ -26,6 +26,16 @@ class CandidatesParams:
     """Missing frames a link may reach over, 0 to 3; the radius grows with the square root of the frames. Off by
     default: a link over a gap is not a link between consecutive frames, and it offers false divisions."""
 
+    consensus_neighbours: int = Field(default=8, ge=0)
+    """Nearest cells asked how the tissue moves; 0 to trust every cell's own movement vector alone."""
+
+    consensus_tolerance_um: float = Field(default=2.5, ge=0, allow_inf_nan=False)
+    """A vector further than this from what its neighbours agree on is doubted: links as the neighbours move are offered
+    too. Daughters just after a division part by about as much."""
+
+    consensus_cost_um: float = Field(default=0.5, ge=0, allow_inf_nan=False)
+    """Added to the distance of such links."""
+
     correct_drift: bool = True
     """Estimate what all cells of a frame moved together beyond their predicted movement (drift, a stage jump), and
     remove it where it is significant."""
