@@ -14,13 +14,13 @@ from morula.synthesis import SyntheticRequest, write_synthetic
 
 
 def run_demo(out: Path, *, seed: int = 0, progress: ProgressSink = ignore_progress) -> None:
-    """Make the embryo ``out/embryo`` unless it is there, and run the whole pipeline in ``out/run``.
+    """Make the embryo ``out/embryo-SEED`` unless it is there, and run the whole pipeline in ``out/run``.
 
     The truth of the embryo is used for the figures of the report only; neither training nor tuning sees it.
     """
-    embryo = out / f"embryo-{seed}"
-    if not (embryo / "val.csv").exists():
-        write_synthetic(SyntheticRequest(seed=seed), embryo, progress=progress)
+    embryo = out.resolve() / f"embryo-{seed}"
+    if not (embryo / "val.csv").exists():  # the file written last; what a killed demo left is replaced
+        write_synthetic(SyntheticRequest(seed=seed), embryo, overwrite=True, progress=progress)
     movie = MovieConfig(path=str(embryo / "movie.ome.zarr"))
     annotations = AnnotationsConfig(train=str(embryo / "train.csv"), val=str(embryo / "val.csv"))
     draft = draft_config(movie, annotations, progress=progress)

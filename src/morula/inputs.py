@@ -88,6 +88,8 @@ def open_inputs(config: RunConfig) -> Inputs:
     if val.n:
         check_annotations(movie, val, role="validation")
     truth = None if config.annotations.truth is None else _read(config.annotations.truth, config)
+    if truth is not None:
+        check_annotations(movie, truth, role="truth")
     return Inputs(movie=movie, train=train, val=val, truth=truth)
 
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from morula.config import override_values, plain_values
 from morula.core.progress import ProgressSink, ignore_progress
-from morula.errors import ConfigError
+from morula.errors import ConfigError, DiskError
 from morula.io.ome_zarr import write_ome_zarr
 from morula.io.tracks import read_tracks, write_tracks
 from morula.synthetic.annotate import annotate_sparsely
@@ -19,6 +19,8 @@ from morula.synthetic.embryo import Embryo, make_embryo
 from morula.synthetic.params import Difficulty, SyntheticParams, preset_params
 from morula.synthetic.render import render_frames
 from morula.synthetic.table import embryo_from_tracks
+
+_NAMES = ("movie.ome.zarr", "truth.csv", "train.csv", "val.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,21 @@ class SyntheticRequest:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_synthetic(request: SyntheticRequest, out: Path, *, progress: ProgressSink = ignore_progress) -> str:
-    """Write ``movie.ome.zarr``, ``truth.csv``, ``train.csv`` and ``val.csv`` into a folder; returns a summary.
+def write_synthetic(
+    request: SyntheticRequest, out: Path, *, overwrite: bool = False, progress: ProgressSink = ignore_progress
+) -> str:
+    """Write ``movie.ome.zarr``, ``truth.csv``, ``train.csv`` and, last, ``val.csv`` into a folder; returns a summary.
 
     Raises
     ------
     ConfigError
         If a setting is unknown or out of range.
     DiskError
-        If files are there already, or the disk is full.
+        If files are there already and `overwrite` is false, or the disk is full.
     """
+    there = [name for name in _NAMES if (out / name).exists()]
+    if there and not overwrite:
+        raise DiskError(f"{out}: {', '.join(there)} exists already.", fix="give another --out, or --overwrite")
     params = _build_params(request)
     embryo = _build_embryo(request, params)
     train, val = annotate_sparsely(embryo.tracks, params.annotate, seed=params.seed)
@@ -66,9 +73,10 @@ def write_synthetic(request: SyntheticRequest, out: Path, *, progress: ProgressS
         dtype="uint16",
         voxel_size_um=embryo.voxel_size_um,
         frame_interval_s=embryo.frame_interval_s,
+        overwrite=overwrite,
     )
     for name, tracks in (("truth", embryo.tracks), ("train", train), ("val", val)):
-        write_tracks(tracks, out / f"{name}.csv", format="csv")
+        write_tracks(tracks, out / f"{name}.csv", format="csv", overwrite=overwrite)
     share = (train.n + val.n) / embryo.tracks.n
     return (
         f"{embryo.shape_tzyx[0]} frames of {'×'.join(map(str, embryo.shape_tzyx[1:]))} voxels, "

@@ -48,7 +48,7 @@ def test_the_links_are_those_of_comparing_every_pair(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 999)))
     found = Detections.sorted(rng.integers(0, 5, n), rng.uniform(0, 8, (n, 3)), rng.random(n), rng.normal(0, 1, (n, 3)))
     skip = data.draw(st.integers(0, 3))
-    params = CandidatesParams(
+    params = CandidatesParams(consensus_neighbours=0, 
         max_distance_um=3, max_parents=2, correct_drift=False, max_skip_frames=skip, allow_unlinkable=True
     )
     graph = link_candidates(found, params)
@@ -153,7 +153,12 @@ def test_the_unit_of_length_does_not_matter(scale, seed):
     one = link_candidates(Detections.sorted(t, zyx, np.ones(60), movement), CandidatesParams(max_distance_um=6))
     other = link_candidates(
         Detections.sorted(t, zyx * scale, np.ones(60), movement * scale),
-        CandidatesParams(max_distance_um=6 * scale, max_drift_um=40 * scale),
+        CandidatesParams(
+            max_distance_um=6 * scale,
+            max_drift_um=40 * scale,
+            consensus_tolerance_um=2.5 * scale,
+            consensus_cost_um=0.5 * scale,
+        ),
     )
     assert np.array_equal(one.edges, other.edges)
     assert other.distance_um / scale == pytest.approx(one.distance_um)

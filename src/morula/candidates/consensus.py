@@ -11,10 +11,8 @@ from scipy.spatial import cKDTree
 
 from morula.core.columns import FloatArray
 
-_OUTLIER_UM = 4.0
 
-
-def find_consensus_um(zyx_um: FloatArray, movement_um: FloatArray, neighbours: int) -> FloatArray:
+def find_consensus_um(zyx_um: FloatArray, movement_um: FloatArray, neighbours: int, outlier_um: float) -> FloatArray:
     """Return for each cell of a frame the movement its surroundings agree on best.
 
     Parameters
@@ -25,18 +23,20 @@ def find_consensus_um(zyx_um: FloatArray, movement_um: FloatArray, neighbours: i
         Their movement vectors, µm, shape (n, 3).
     neighbours
         How many nearest cells are asked beside the cell itself.
+    outlier_um
+        Vectors further apart than this count as if this far apart, so that mistaken ones do not pull.
 
     Returns
     -------
     array
         Shape (n, 3): of the vectors of the cell and its neighbours, the one with the least sum of distances to the
-        others, each distance counted up to 4 µm so that outliers do not pull. Own vectors where there are fewer cells.
+        others. Own vectors where there are fewer cells.
     """
     if len(zyx_um) <= neighbours:
         return movement_um
     _, around = cKDTree(zyx_um).query(zyx_um, k=neighbours + 1)
     vectors = movement_um[around]
     apart = np.linalg.norm(vectors[:, :, None] - vectors[:, None], axis=3)
-    best = np.minimum(apart, _OUTLIER_UM).sum(axis=2).argmin(axis=1)
+    best = np.minimum(apart, outlier_um).sum(axis=2).argmin(axis=1)
     consensus: FloatArray = vectors[np.arange(len(vectors)), best]
     return consensus

@@ -93,8 +93,9 @@ def _link_frame(
         radius = params.max_distance_um * math.sqrt(steps)
         child, parent, distance = find_nearest(predicted, tree, radius, params.max_parents)
         if params.consensus_neighbours:
-            flow = find_consensus_um(detections.zyx_um[here], detections.movement_um[here], params.consensus_neighbours)
-            against = steps * (flow - detections.movement_um[here])
+            own, reach = detections.movement_um[here], params.max_distance_um / 2
+            flow = find_consensus_um(detections.zyx_um[here], own, params.consensus_neighbours, reach)
+            against = steps * (flow - own)
             others = _follow_neighbours(predicted, against, tree, radius, params)
             child, parent, distance = _join_links((child, parent, distance), others)
         if steps == 1 and not len(child):

@@ -87,6 +87,7 @@ def synthetic(
     min_cells: Annotated[
         int, typer.Option("--min-cells", min=1, help="Begin --tracks where it has this many cells.")
     ] = 100,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     settings: Settings = None,
 ) -> None:
     """Render an embryo with known lineages: movie.ome.zarr, truth.csv, and sparse train.csv and val.csv."""
@@ -103,5 +104,5 @@ def synthetic(
         settings=parse_settings(settings),
     )
     with bars() as progress:
-        summary = write_synthetic(request, out, progress=progress)
+        summary = write_synthetic(request, out, overwrite=overwrite, progress=progress)
     typer.echo(f"{out}: {summary}")

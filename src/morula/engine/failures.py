@@ -44,8 +44,14 @@ def attempt_block(work: Callable[[Block], Result], block: Block, *, retries: int
             raise
         except EXPECTED as error:
             if attempt > retries or not isinstance(error, MAY_PASS):
-                logger.warning("%s failed: %s", block.name, str(error) or type(error).__name__)
+                logger.warning("%s failed: %s", block.name, _describe_error(error, block))
                 logger.debug("%s: where it failed", block.name, exc_info=error)
                 return BlockFailure(block, error, attempt)
             attempt += 1
-            logger.info("%s: attempt %d of %d after: %s", block.name, attempt, retries + 1, error)
+            after = _describe_error(error, block).splitlines()[0]
+            logger.info("%s: attempt %d of %d after: %s", block.name, attempt, retries + 1, after)
+
+
+def _describe_error(error: Exception, block: Block) -> str:
+    """Return the error's text, without the block's name that some begin with."""
+    return (str(error) or type(error).__name__).removeprefix(f"{block.name}: ")

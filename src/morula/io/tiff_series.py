@@ -167,10 +167,10 @@ def sort_series(paths: Sequence[Path]) -> list[Path]:
             cause="files of several movies, or masks and projections beside the volumes",
             fix=f"move {odd[0].name} away, or give a pattern such as 'folder/volume_T*.tif' (in quotes)",
         )
-    numbers = [[int(number) for number in _NUMBER.findall(path.name)] for path in paths]
-    changing = [place for place, column in enumerate(zip(*numbers, strict=True)) if len(set(column)) > 1]
     if len(paths) == 1:
         return list(paths)
+    numbers = [[int(number) for number in _NUMBER.findall(path.name)] for path in paths]
+    changing = [place for place, column in enumerate(zip(*numbers, strict=True)) if len(set(column)) > 1]
     if len(changing) != 1:
         raise MovieError(
             f"{paths[0].parent}: {len(changing)} numbers change in the names of the files, which one is time?",

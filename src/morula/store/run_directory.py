@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,7 @@ class RunDirectory:
         outputs: Sequence[Path] = (),
         scratch: Sequence[Path] = (),
         n_blocks: int = 0,
+        check: Callable[[], object] | None = None,
     ) -> Stage:
         """Begin a stage, or find that it is done.
 
@@ -109,6 +110,8 @@ class RunDirectory:
             Files and folders it may leave on the way (checkpoints): kept while it goes on, removed before it runs anew.
         n_blocks
             Number of its blocks in all, 0 if it has none.
+        check
+            Called if the stage has to run, before anything is cleared: what it raises leaves all results as they are.
 
         Raises
         ------
@@ -131,9 +134,9 @@ class RunDirectory:
             state="running",
             started=time.time(),
         )
-        return self._begin(wanted, expected)
+        return self._begin(wanted, expected, check)
 
-    def _begin(self, wanted: StageRecord, expected: Sequence[str]) -> Stage:
+    def _begin(self, wanted: StageRecord, expected: Sequence[str], check: Callable[[], object] | None) -> Stage:
         plan = plan_stage(
             wanted,
             {record.name: record for record in self.store.read_stages()},
@@ -142,6 +145,8 @@ class RunDirectory:
         )
         logger.info(plan.message)
         if not plan.done:
+            if check is not None:
+                check()
             if not plan.resumed:
                 # Files go first: killed in between, the store still tells of the old settings, and so they go again.
                 for file in {file for record in (wanted, *plan.cleared) for file in record.files}:

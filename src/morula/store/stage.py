@@ -17,7 +17,7 @@ from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
 from morula.errors import BlocksFailedError, MorulaError
 from morula.store.plan import StagePlan
-from morula.store.records import StageRecord
+from morula.store.records import FailedBlock, StageRecord
 from morula.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Stage:
         total, done = self._record.n_blocks, len(self._store.read_done_blocks(self.name))
         if done == total:
             return
-        shown = [f"{block.name}: {block.error.splitlines()[0]}" for block in failed[:_FAILURES_SHOWN]]
+        shown = [_name_failure(block) for block in failed[:_FAILURES_SHOWN]]
         more = len(failed) - len(shown)
         raise BlocksFailedError(
             f"{self.name}: {len(failed)} of {total} blocks failed, {total - done - len(failed)} were not run; "
@@ -148,3 +148,8 @@ class Stage:
             self._store.fail_stage(self.name, seconds=self._seconds(), error=str(error) or type(error).__name__)
         except MorulaError as second:  # the first error is the one to see; a stage left running goes on all the same
             logger.warning("%s: its failure could not be recorded: %s", self.name, second.what)
+
+
+def _name_failure(failed: FailedBlock) -> str:
+    first_line = failed.error.splitlines()[0]
+    return first_line if first_line.startswith(failed.name) else f"{failed.name}: {first_line}"

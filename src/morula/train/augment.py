@@ -16,7 +16,8 @@ from morula.train.params import TrainParams
 _WAVES = 3
 _WAVELENGTH_UM = (30.0, 80.0)
 _SCALE = 0.1
-_INVERSE_STEPS = 6
+_MOST_STRETCH = 0.6  # of an elastic warp: at 1 it would fold, and no place in the crop would be the right one
+_INVERSE_STEPS = 12
 _ISOTROPIC = 1.3
 
 
@@ -114,7 +115,10 @@ def _draw_waves(rng: np.random.Generator, amplitude_um: float) -> tuple[FloatArr
     direction = rng.normal(size=(_WAVES, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     vectors = direction * (2 * np.pi / rng.uniform(*_WAVELENGTH_UM, (_WAVES, 1)))
-    return vectors, rng.uniform(0, 2 * np.pi, _WAVES), rng.normal(0, amplitude_um / np.sqrt(_WAVES), (_WAVES, 3))
+    phases = rng.uniform(0, 2 * np.pi, _WAVES)
+    waves = rng.normal(0, amplitude_um / np.sqrt(_WAVES), (_WAVES, 3))
+    stretch = float((np.linalg.norm(vectors, axis=1) * np.linalg.norm(waves, axis=1)).sum())
+    return vectors, phases, waves * min(1.0, _MOST_STRETCH / max(stretch, _MOST_STRETCH))
 
 
 def change_intensity(rng: np.random.Generator, crop: np.ndarray, params: TrainParams) -> np.ndarray:
