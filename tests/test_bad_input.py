@@ -35,7 +35,7 @@ MOVIE = "embryo/movie.ome.zarr"
 
 @dataclass(frozen=True)
 class Case:
-    """One row: `spoil` changes the folder, `command` runs in it, `says` are patterns that stderr holds, in any order."""
+    """One row: `spoil` changes the folder, `command` runs in it, `says` are patterns found on stderr, in any order."""
 
     spoil: Spoil
     says: tuple[str, ...]
@@ -252,7 +252,7 @@ CASES = {
         (
             r"left out of training: .*movie\.ome\.zarr.*voxels \[5:6",
             r"BlocksFailedError: detect: 1 of 3 blocks failed, 0 were not run; 2 are done and kept",
-            r"measured: block 2 .*frames 4.5.*: .*cannot be read",
+            r"measured: block 2 \(t 4:6[^:]*:[^:]*:[^:]*:[^:]*: /.*movie\.ome\.zarr/0: voxels .* cannot be read",
             r"fix: .*only the blocks that are not done are computed",
         ),
         command=AGAIN,
@@ -325,7 +325,7 @@ CASES = {
     "points without links": Case(
         rows(lambda table: [[*row[:5], "-1"] for row in table]), (r"0 links", r"without their parents")
     ),
-    "an empty table": Case(rows(lambda table: []), (r"0 points", r"cause: .*empty")),
+    "an empty table": Case(rows(lambda table: table[:0]), (r"0 points", r"cause: .*empty")),
     "no annotations": Case(setting(annotations={"train": "none.csv"}), (r"none\.csv: there is no file",)),
     "an XML that is no MaMuT file": Case(
         lambda folder: (text("tracks.xml", NOT_MAMUT)(folder), setting(annotations={"train": "tracks.xml"})(folder))[1],
@@ -353,7 +353,7 @@ CASES = {
     "blocks too small for the network": Case(
         nothing,
         (r"block_megavoxels = 1e-05 is too small", r"raise it"),
-        (*AGAIN, "--set", "detect.block_megavoxels=1e-5"),
+        (*RUN, "--set", "detect.block_megavoxels=1e-5"),
     ),
     "a learning rate too high": Case(
         nothing,
@@ -363,7 +363,7 @@ CASES = {
     "a threshold nothing reaches": Case(
         nothing,
         (r"warning: no nucleus was found in the whole movie",),
-        (*AGAIN, "--set", "detect.threshold=0.9999"),
+        (*RUN, "--set", "detect.threshold=0.9999"),
         code=0,
     ),
     # the run directory
@@ -399,7 +399,7 @@ CASES = {
         nothing, (r"no candidate graph at this place",), ("solve", "--graph", "none.geff", "--out", "x.geff")
     ),
     "tracks for a graph": Case(
-        nothing, (r"lineages\.geff", r"score|distance"), ("solve", "--graph", "run/exports/baseline.csv", "--out", "x")
+        nothing, (r"lineages\.geff.*distance",), ("solve", "--graph", "run/exports/lineages.geff", "--out", "x")
     ),
     "an embryo that is there already": Case(
         nothing,

@@ -180,7 +180,8 @@ def format_config(config: RunConfig, reasons: Mapping[str, str] | None = None) -
         table = tomlkit.table()
         for line in _wrapped(_first_paragraph(type(params).__doc__ or "")):
             table.add(tomlkit.comment(line))
-        descriptions = describe_settings(type(params))
+        kind: type = type(params)
+        descriptions = describe_settings(kind)
         for name, value in plain_values(params).items():
             table.add(tomlkit.nl())
             notes = [descriptions[name]]

@@ -115,9 +115,14 @@ def _train(
     checkpoint = run.paths.model / f"{name}-checkpoint.safetensors"
     settings = {"train": plain_values(params), "inputs": inputs.identify("movie", "train", "val")}
     before = [after] if after else []
-    files = {"outputs": [weights, history], "scratch": [checkpoint]}
-    check = partial(measure_intensity, inputs.movie)
-    with run.stage(name, settings, after=before, **files, check=check) as stage:
+    with run.stage(
+        name,
+        settings,
+        after=before,
+        outputs=[weights, history],
+        scratch=[checkpoint],
+        check=partial(measure_intensity, inputs.movie),
+    ) as stage:
         if stage.done:
             return
         weights.parent.mkdir(exist_ok=True)

@@ -34,10 +34,10 @@ def test_exact_warps_are_undone_exactly(seed, voxel, frame) -> None:
 
 
 @settings(deadline=None)
-@given(seed=SEEDS, voxel=VOXELS, frame=st.integers(0, 2))
-def test_elastic_warps_are_undone_to_a_tenth_of_a_micrometre(seed, voxel, frame) -> None:
-    warp, points = _draw(seed, voxel, ELASTIC), _points(seed)
-    assert np.abs(warp.to_crop(warp.to_movie(points, frame), frame) - points).max() < 0.1
+@given(seed=SEEDS, voxel=VOXELS, frame=st.integers(0, 2), elastic_um=st.sampled_from([1.0, 3.0, 9.0]))
+def test_elastic_warps_are_undone_to_a_few_nanometres_and_never_fold(seed, voxel, frame, elastic_um) -> None:
+    warp, points = _draw(seed, voxel, replace(ELASTIC, elastic_um=elastic_um)), _points(seed)
+    assert np.abs(warp.to_crop(warp.to_movie(points, frame), frame) - points).max() < 0.005
 
 
 @settings(deadline=None)
@@ -87,15 +87,11 @@ def test_every_mirroring_and_every_transposition_of_equal_axes_is_drawn() -> Non
 
 
 def test_shifts_have_the_size_asked_for() -> None:
-    still = replace(EXACT, frame_shift_um=0.0, flow_share=0.0)
+    still = replace(EXACT, frame_shift_um=0.0)
     assert all((_draw(seed, (1.0, 1.0, 1.0), still).shift_um == 0).all() for seed in range(20))
-    shaky = replace(ELASTIC, frame_shift_um=2.0, flow_share=0.0)
+    shaky = replace(ELASTIC, frame_shift_um=2.0)
     shifts = np.array([_draw(seed, (1.0, 1.0, 1.0), shaky).shift_um for seed in range(300)])
     assert np.std(shifts[:, [0, 2]]) == pytest.approx(2.0, rel=0.1)
-    flowing = replace(ELASTIC, frame_shift_um=0.0, flow_share=1.0, flow_um=3.0)
-    shifts = np.array([_draw(seed, (1.0, 1.0, 1.0), flowing).shift_um for seed in range(300)])
-    assert np.allclose(shifts[:, 0], -shifts[:, 2])
-    assert np.std(shifts[:, 0]) == pytest.approx(3.0, rel=0.1)
 
 
 def test_a_warp_is_a_function_of_its_seed() -> None:
@@ -113,7 +109,7 @@ def test_intensities_change_alike_in_all_frames_and_noise_does_not() -> None:
     assert abs(offset) <= 0.25 / 3
     assert (gain, offset) != (1.0, 0.0)
     noisy = change_intensity(rng, crop, TrainParams(noise=0.5, intensity_change=0.0))
-    assert 0 < np.std(noisy - crop) < 0.5
+    assert 0 < np.std(noisy - crop) < 0.55
     assert noisy.dtype == np.float32
     same = change_intensity(rng, crop, TrainParams(noise=0.0, intensity_change=0.0))
     assert np.array_equal(same, crop)

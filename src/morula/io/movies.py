@@ -117,7 +117,13 @@ def _open_mask(path: str | os.PathLike[str], shape: tuple[int, int, int, int], l
     source = _open_source(path, bare)
     if not source.axes or not set(source.axes) <= set("TCZYX"):  # unnamed axes of a mask are those of the movie
         guesses = {shape: MOVIE_AXES, shape[1:]: MOVIE_AXES[1:]}
-        bare = MovieOptions(axes=guesses.get(tuple(source.array.shape)), level=level)
+        found = tuple(source.array.shape)
+        if found not in guesses:
+            raise MovieError(
+                f"{source.name}: the mask has shape {found}, the movie {shape}.",
+                fix="give a mask of the movie's shape, or of one frame of it",
+            )
+        bare = MovieOptions(axes=guesses[found], level=level)
     if source.array.dtype.kind not in "biuf":
         raise MovieError(
             f"{source.name}: voxels of type {source.array.dtype} make no mask.",

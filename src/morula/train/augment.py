@@ -118,7 +118,7 @@ def _draw_waves(rng: np.random.Generator, amplitude_um: float) -> tuple[FloatArr
     phases = rng.uniform(0, 2 * np.pi, _WAVES)
     waves = rng.normal(0, amplitude_um / np.sqrt(_WAVES), (_WAVES, 3))
     stretch = float((np.linalg.norm(vectors, axis=1) * np.linalg.norm(waves, axis=1)).sum())
-    return vectors, phases, waves * min(1.0, _MOST_STRETCH / max(stretch, _MOST_STRETCH))
+    return vectors, phases, waves * (_MOST_STRETCH / max(stretch, _MOST_STRETCH))
 
 
 def change_intensity(rng: np.random.Generator, crop: np.ndarray, params: TrainParams) -> np.ndarray:
