@@ -51,9 +51,8 @@ def main() -> None:
             read_candidate_graph(path)
             seconds.append((time.perf_counter() - began, time.process_time() - began_cpu))
     best, cpu = min(seconds)
-    print(
-        f"{graph.nodes.n} nodes, {graph.n_edges} edges: written in {written:.2f} s, read in {best:.2f} s ({cpu:.2f} s CPU)"
-    )
+    print(f"{graph.nodes.n} nodes, {graph.n_edges} edges: written in {written:.2f} s")
+    print(f"read in {best:.2f} s ({cpu:.2f} s CPU), goal {GOAL_S} s")
     sys.exit(int(best > GOAL_S))
 
 

@@ -23,5 +23,5 @@ class DetectParams:
     block_megavoxels: float = Field(default=8.0, gt=0)
     """Largest region of one frame seen at once, in millions of voxels, halo included; sets the memory (about 200 MB
     per megavoxel), not the result."""
-    threads: int = Field(default=2, ge=1)
+    threads: int = Field(default=1, ge=1)
     """CPU threads of the network."""

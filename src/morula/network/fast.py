@@ -8,6 +8,8 @@ halo of `NetworkSpec.context_vox` and cut it off.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -19,7 +21,7 @@ _RARE = -4.0  # logit of the cell indicator before training: nuclei fill few vox
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3×3 convolutions added to their input, at first by half: deep networks train well so without normalisation."""
+    """Two 3×3×3 convolutions added to their input, at first by half, which trains well without normalisation."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -52,7 +54,7 @@ class FastNetwork(nn.Module):
             nn.Conv3d(a, b, factor, factor)
             for a, b, factor in zip(widths[:-1], widths[1:], spec.downsampling, strict=True)
         )
-        self.laterals = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.laterals = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in pairwise(widths))
         self.ups = nn.ModuleList(nn.Upsample(scale_factor=_floats(factor)) for factor in spec.downsampling)
         self.decoders = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
         self.head = nn.Sequential(

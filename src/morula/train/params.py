@@ -80,8 +80,9 @@ class TrainParams:
     """How many times the held-out annotations are looked at during training."""
     checkpoint_every: int = Field(default=200, ge=1)
     """Steps between checkpoints; a killed run goes on from the last one, bit for bit on a CPU."""
-    threads: int = Field(default=2, ge=1)
-    """CPU threads; part of the settings because sums depend on it in the last bits."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads. More help little with small crops, and on a busy machine they wait for each other. A setting,
+    because sums depend on it in the last bits."""
     seed: int = Field(default=0, ge=0)
     """Seed of weights, crops and augmentation."""
 

@@ -1,0 +1,283 @@
+"""The documentation: what it shows is run, what it links to exists, what is generated is up to date."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import os
+import re
+import shlex
+import shutil
+import struct
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import typer
+
+from morula.cli.app import app, execute_command
+from morula.config import build_config
+from morula.core.tracks import Tracks
+from morula.io.tracks import read_tracks, write_tracks
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / "design").glob("*.md")])
+RUN_ELSEWHERE = {"metrics.md", "file-formats.md"}  # tests/cases and tests/io run their examples
+VOXEL_UM = (2.0, 0.8, 0.8)
+
+# What makes a command of the tutorial small: fewer cells, few and small steps of training, one thread, any peak counts.
+_SMALL_RUN = [
+    text
+    for setting in (
+        "train.iterations=2", "train.second_iterations=0", "train.validations=1", "train.batch_size=1",
+        "train.threads=1", "detect.threads=1", "detect.threshold=0.02", "tune.enabled=false",
+        "candidates.allow_unlinkable=true", "solve.node_constant=-30",
+    )
+    for text in ("--set", setting)
+]  # fmt: skip
+SMALL = {
+    "synthetic": shlex.split("--cells 12 --frames 6 --set annotate.share=0.9 --set annotate.val_share=0.4"),
+    "run": _SMALL_RUN,
+}
+
+
+def blocks(page: Path, *languages: str) -> list[tuple[str, str]]:
+    """Language and text of the fenced blocks of a page."""
+    found = re.findall(r"^```(\S*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [(language, text) for language, text in found if not languages or language in languages]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Return the `morula` commands of a page, as arguments."""
+    lines = [line for _, text in blocks(page, "console", "bash") for line in text.splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.startswith("morula ")]
+
+
+ALL_COMMANDS = [(page.name, command) for page in PAGES for command in commands(page)]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a folder in which the whole tutorial was run, small, and which holds what the other pages suppose."""
+    folder = tmp_path_factory.mktemp("docs")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        for arguments in commands(DOCS / "first-hour.md"):
+            _run(arguments)
+            if arguments[0] == "synthetic":
+                _supply_own_data(Path("embryo"))
+        yield folder
+    finally:
+        os.chdir(before)
+
+
+def _run(arguments: list[str]) -> str:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()) as complaints:
+        code = execute_command([*arguments, *SMALL.get(arguments[0], [])])
+    assert code == 0, f"morula {shlex.join(arguments)}: {complaints.getvalue()}"
+    return printed.getvalue()
+
+
+def _supply_own_data(embryo: Path) -> None:
+    """Put the files into the folder that a reader would bring."""
+    Path("movie.ome.zarr").symlink_to(embryo / "movie.ome.zarr")
+    _write_mastodon(read_tracks(embryo / "train.csv"), Path("clicked.mastodon"))
+    _write_mastodon(read_tracks(embryo / "val.csv"), Path("checked.mastodon"))
+    shutil.copy(embryo / "truth.csv", "clicked.csv")
+    truth = read_tracks(embryo / "truth.csv")
+    for name, unit_um in (("voxels.csv", np.array(VOXEL_UM)), ("pixels.csv", np.array(0.406))):
+        write_tracks(replace(truth, zyx_um=truth.zyx_um / unit_um), name, format="csv")
+
+
+def _write_mastodon(tracks: Tracks, path: Path) -> None:
+    """Write a project as Mastodon does (docs of the format: spots little-endian, links big-endian, Java blocks)."""
+    spots = zip(tracks.zyx_um[:, ::-1].tolist(), tracks.t.tolist(), strict=True)
+    data = struct.pack(">i", tracks.n)
+    data += b"".join(struct.pack("<3di7d", *xyz, t, 4, 0, 0, 4, 0, 4, 4) for xyz, t in spots)
+    data += struct.pack(">i", len(tracks.edges))
+    data += b"".join(struct.pack(">4i", parent, child, 0, 0) for parent, child in tracks.edges.tolist())
+    model = b"\xac\xed\x00\x05\x7a" + struct.pack(">i", len(data)) + data
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("project.xml", "<MamutProject><SpaceUnits>um</SpaceUnits></MamutProject>")
+        archive.writestr("model.raw", model)
+
+
+def _load_reference() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# --- commands
+
+
+def test_the_tutorial_runs_from_top_to_bottom(workplace: Path) -> None:
+    tracks = read_tracks(workplace / "embryo-lineages.csv")
+    assert tracks.n > 0
+    assert len(tracks.edges) > 0
+    assert (workplace / "runs/embryo/report.html").stat().st_size > 10_000
+    assert (workplace / "runs/own/exports/lineages.csv").exists()
+
+
+def test_a_finished_run_of_the_tutorial_does_nothing_the_second_time(workplace: Path) -> None:
+    (last,) = [arguments for arguments in commands(DOCS / "first-hour.md") if arguments[:2] == ["run", "own.toml"]]
+    before = (workplace / "runs/own/report.html").stat().st_mtime_ns
+    _run(last)
+    assert (workplace / "runs/own/report.html").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(("page", "command"), ALL_COMMANDS, ids=lambda value: str(value)[:60])
+def test_every_command_shown_is_understood(page: str, command: list[str]) -> None:
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert command[0] in known, f"{page}: there is no `morula {command[0]}`"
+    known[command[0]].make_context(command[0], command[1:])
+
+
+# --- examples
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python") and p.name not in RUN_ELSEWHERE], ids=str)
+def test_the_examples_of_a_page_run_and_print_what_it_says(page: Path, workplace: Path) -> None:
+    names: dict[str, object] = {}
+    shown = blocks(page)
+    for (language, text), (after, expected) in pairwise([*shown, ("", "")]):
+        if language != "python":
+            continue
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(compile(text, str(page), "exec"), names)
+        if after == "output":
+            assert printed.getvalue() == expected
+
+
+def test_the_split_of_the_annotations_keeps_lineages_whole(workplace: Path) -> None:
+    train, val = read_tracks(workplace / "train.csv"), read_tracks(workplace / "val.csv")
+    whole = read_tracks(workplace / "clicked.csv")
+    assert train.n + val.n == whole.n
+    assert len(train.edges) + len(val.edges) == len(whole.edges)
+
+
+def test_points_in_voxels_and_pixels_become_micrometres(workplace: Path) -> None:
+    whole = read_tracks(workplace / "clicked.csv")
+    for name in ("clicked-um.csv", "clicked-um-too.csv"):
+        np.testing.assert_allclose(read_tracks(workplace / name).zyx_um, whole.zyx_um, atol=1e-5)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "toml")], ids=str)
+def test_settings_shown_exist(page: Path) -> None:
+    for _, text in blocks(page, "toml"):
+        build_config({"movie": {"path": "x"}, "annotations": {"train": "y"}} | tomllib.loads(text))
+
+
+def test_settings_named_in_the_text_exist() -> None:
+    reference = _load_reference()
+    tables = {name: {field.name for field in reference.fields(kind)} for name, kind in reference.tables()}
+    for page in PAGES:
+        for table, name in re.findall(r"`(?:--set )?([a-z]+)\.([a-z_]+)(?:=[^`]*)?`", page.read_text(encoding="utf-8")):
+            assert table not in tables or name in tables[table], f"{page.name}: {table}.{name} is no setting"
+
+
+def test_own_detections_become_lineages(workplace: Path) -> None:
+    points = "t,z,y,x\n" + "".join(f"{t},0,{y},{t}\n" for t in range(4) for y in (0, 30))
+    (workplace / "points.csv").write_text(points)
+    script = ROOT / "examples" / "link_own_detections.py"
+    command = [sys.executable, str(script), "points.csv", "linked.csv", "--graph", "candidates.geff"]
+    done = subprocess.run(command, cwd=workplace, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "8 of 8 detections in lineages, 0 divisions, optimal\n"
+    assert len(read_tracks(workplace / "linked.csv").edges) == 6
+    (solve,) = [command for page, command in ALL_COMMANDS if page == "own-data.md" and command[0] == "solve"]
+    _run(solve)
+    assert len(read_tracks(workplace / "lineages.geff").edges) == 6
+
+
+# --- pages
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        place, _, anchor = target.partition("#")
+        linked = (page.parent / place) if place else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in _anchors(linked), f"{page.name} links to {target}"
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_generated_pages_are_up_to_date() -> None:
+    reference = _load_reference()
+    for name, text in (("commands.md", reference.format_commands()), ("configuration.md", reference.format_configuration())):
+        assert (DOCS / name).read_text(encoding="utf-8") == text, "run python docs/make_reference.py"
+
+
+def test_the_commands_of_the_readme_are_targets_of_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"(?:^|`)make ([a-z]+)", page.read_text(), re.MULTILINE)}
+    assert {"demo", "test"} <= named
+    assert named <= targets
+
+
+def test_the_architecture_names_every_module_folder() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    package = ROOT / "src" / "morula"
+    parts = [f"{path.name}/" if path.is_dir() else path.name for path in package.iterdir()]
+    parts = [part for part in parts if not part.startswith("_") and part != "py.typed"]
+    assert [part for part in parts if f"`{part}`" not in text] == []
+    named = re.findall(r"`(?:src/morula/)?([\w/]+\.py)`", text)
+    missing = [name for name in named if not any((base / name).exists() for base in (package, ROOT))]
+    assert missing == []
+
+
+def test_the_architecture_shows_the_enforced_layers() -> None:
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(rule["layers"] for rule in rules if rule["type"] == "layers")
+    assert ("text", "\n".join(layers) + "\n") in blocks(DOCS / "architecture.md", "text")
+
+
+def test_decisions_are_numbered_and_listed_and_name_files_that_exist() -> None:
+    pages = sorted((ROOT / "design").glob("[0-9]*.md"))
+    listed = re.findall(r"\[(\d{4})\]\((\S+)\) \| (.*) \|", (ROOT / "design" / "README.md").read_text(encoding="utf-8"))
+    assert [page.name for page in pages] == [name for _, name, _ in listed]
+    for number, (page, (shown, _, title)) in enumerate(zip(pages, listed, strict=True), start=1):
+        text = page.read_text(encoding="utf-8")
+        assert page.name.startswith(f"{number:04d}-")
+        assert shown == f"{number:04d}"
+        assert text.startswith(f"# {number:04d}: {title}\n")
+        assert ["Problem", "Choice", "Rejected"] == re.findall(r"^## (.*)$", text, re.MULTILINE)[:3]
+        for name in re.findall(r"`([\w/]+\.py)`", text):
+            assert (ROOT / "src" / "morula" / name).exists() or (ROOT / name).exists(), f"{page.name}: {name}"
+
+
+def test_programs_named_on_the_pages_exist() -> None:
+    for page in PAGES:
+        for name in re.findall(r"python ((?:benchmarks|docs|examples)/[\w/]+\.py)", page.read_text(encoding="utf-8")):
+            assert (ROOT / name).exists(), f"{page.name}: {name}"
+
+
+def test_the_picture_is_there_and_small() -> None:
+    picture = DOCS / "images" / "demo.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size < 400_000
