@@ -75,6 +75,11 @@ def main() -> int:
     return 0
 
 
+def tables() -> list[tuple[str, type]]:
+    """Name and class of every table of a run's configuration and of synthetic embryos."""
+    return [*_tables(RunConfig), *_tables(SyntheticParams)]
+
+
 def format_commands() -> str:
     """Return the page of commands."""
     commands = [(info.name, info.callback) for info in app.registered_commands]

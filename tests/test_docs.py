@@ -228,7 +228,10 @@ def _anchors(page: Path) -> set[str]:
 
 def test_generated_pages_are_up_to_date() -> None:
     reference = _load_reference()
-    for name, text in (("commands.md", reference.format_commands()), ("configuration.md", reference.format_configuration())):
+    for name, text in (
+        ("commands.md", reference.format_commands()),
+        ("configuration.md", reference.format_configuration()),
+    ):
         assert (DOCS / name).read_text(encoding="utf-8") == text, "run python docs/make_reference.py"
 
 

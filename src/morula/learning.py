@@ -7,6 +7,7 @@ training alone, so that a changed setting of detection, candidates or solver nev
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -40,7 +41,9 @@ from morula.store.run_directory import RunDirectory
 from morula.train.labels import MERGE_PER_MASK
 from morula.train.loop import train_network
 from morula.train.params import TrainParams
-from morula.train.teacher import Teacher
+from morula.train.teacher import Teacher, keeps_what_was_learned
+
+_LOG = logging.getLogger(__name__)
 
 FIRST_TRAIN, FIRST_DETECT = "train-1", "detect-1"
 TRAINED = "train.safetensors"
@@ -92,16 +95,19 @@ def weights_path(run: RunDirectory, stage: str) -> Path:
 
 def read_history(run: RunDirectory) -> TrainingHistory:
     """Return the training history of all rounds, iterations counted through."""
-    joined: dict[str, list[float]] = {name: [] for name in TrainingHistory.__slots__}
+    rounds = [_load_history(run, stage) for stage in (FIRST_TRAIN, "train") if _history_path(run, stage).exists()]
     offset = 0.0
-    for stage in (FIRST_TRAIN, "train"):
-        path = _history_path(run, stage)
-        if path.exists():
-            columns = json.loads(path.read_text(encoding="utf-8"))
-            for name, values in columns.items():
-                joined[name] += [v + offset for v in values] if name.endswith("iteration") else values
-            offset = max(joined["iteration"], default=0.0)
+    joined: dict[str, list[float]] = {name: [] for name in TrainingHistory.__slots__}
+    for history in rounds:
+        for name, column in joined.items():
+            column += (getattr(history, name) + (offset if name.endswith("iteration") else 0.0)).tolist()
+        offset = max(joined["iteration"], default=0.0)
     return TrainingHistory(**{name: np.array(values, np.float64) for name, values in joined.items()})
+
+
+def _load_history(run: RunDirectory, stage: str) -> TrainingHistory:
+    columns = json.loads(_history_path(run, stage).read_text(encoding="utf-8"))
+    return TrainingHistory(**{name: np.array(values, np.float64) for name, values in columns.items()})
 
 
 def _history_path(run: RunDirectory, stage: str) -> Path:
@@ -136,6 +142,9 @@ def _train(
             fingerprint=stage.fingerprint,
             progress=progress,
         )
+        if after and not keeps_what_was_learned(_load_history(run, FIRST_TRAIN), losses):
+            _LOG.warning("the second round made validation worse: the weights of the first are kept")
+            model = load_model(weights_path(run, FIRST_TRAIN))
         save_model(model, weights)
         write_json(history, {column: getattr(losses, column).tolist() for column in TrainingHistory.__slots__})
         stage.finish({"amount": params.second_iterations if after else params.iterations, "unit": "iterations"})

@@ -13,12 +13,15 @@ from scipy.spatial import cKDTree
 
 from morula.core.columns import FloatArray, FrameArray
 from morula.core.detections import Detections
+from morula.core.history import TrainingHistory
 from morula.core.lineages import Lineages
 from morula.core.tracks import Tracks
 from morula.network.model import Model
 from morula.train.labels import LabelKind, Labels, annotation_labels, join_labels
 
 _FEWEST_FRAMES = 4
+_RECALL_MARGIN = 0.03
+_MOVEMENT_MARGIN = 1.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +66,19 @@ def teacher_labels(teacher: Teacher, annotations: Tracks, radius_um: float) -> L
     unsure = _without(unsure, annotations.t, annotations.zyx_um, radius_um)
     unsure = _without(unsure, sure.t, sure.zyx_um, radius_um)
     return join_labels([sure, unsure])
+
+
+def keeps_what_was_learned(first: TrainingHistory, second: TrainingHistory) -> bool:
+    """Whether the held-out annotations allow the second round: as many nuclei found, vectors not clearly worse.
+
+    True where nothing was held out. Lineages of few, slow or large nuclei jitter more than the annotations they are
+    learned beside; then the first round is the better one.
+    """
+    if not len(first.val_iteration) or not len(second.val_iteration):
+        return True
+    finds = second.val_recall[-1] >= first.val_recall[-1] - _RECALL_MARGIN
+    follows = second.val_movement_um[-1] <= _MOVEMENT_MARGIN * first.val_movement_um[-1]
+    return bool(finds and follows)
 
 
 def drop_near(labels: Labels, others: Labels, radius_um: float) -> Labels:
