@@ -88,7 +88,7 @@ def test_nuclei_and_background_weigh_the_same_however_many_voxels_they_have() ->
 def test_early_the_movement_counts_on_the_whole_mask() -> None:
     targets, prediction = _targets(), _prediction()
     loss = compute_losses(prediction, [targets], 0, PARAMS).movement
-    assert float(loss) == pytest.approx(_smooth_l1(prediction, targets)[targets.moving].mean(), rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(_smooth_l1(prediction, targets)[targets.moving].mean(), rel=1e-5)
 
 
 def test_late_the_movement_counts_at_predicted_peaks_inside_the_mask() -> None:

@@ -69,8 +69,8 @@ def test_the_movement_is_the_mother_minus_the_voxel() -> None:
 
 @pytest.mark.parametrize("params", [PARAMS, PAPER])
 def test_where_balls_overlap_the_nearest_annotation_wins(params) -> None:
-    left = ((0.0, 0.0, -1.2), LabelKind.ANNOTATION, (0.0, 5.0, 0.0))
-    right = ((0.0, 0.0, 1.2), LabelKind.ANNOTATION, (0.0, -5.0, 0.0))
+    left = ((0.0, 0.0, -0.7), LabelKind.ANNOTATION, (0.0, 5.0, 0.0))
+    right = ((0.0, 0.0, 0.7), LabelKind.ANNOTATION, (0.0, -5.0, 0.0))
     targets = draw_targets(_points(left, right), GRID, params)
     nearer = _distance(left[0]) < _distance(right[0])
     both = (_distance(left[0]) <= 2.0) & (_distance(right[0]) <= 2.0) & (GRID[..., 2] != 0)

@@ -33,7 +33,7 @@ class CandidatesParams:
     """A vector further than this from what its neighbours agree on is doubted: links as the neighbours move are offered
     too. Daughters just after a division part by about as much."""
 
-    consensus_cost_um: float = Field(default=0.5, ge=0, allow_inf_nan=False)
+    consensus_cost_um: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Added to the distance of such links."""
 
     correct_drift: bool = True
