@@ -18,6 +18,7 @@ from morula.core.movie import Movie
 from morula.core.tracks import Tracks
 from morula.errors import ChunkError
 from morula.peaks.blobs import find_blobs
+from morula.peaks.scale import split_blob_responses
 from morula.train.labels import MERGE_PER_MASK, LabelKind, Labels, annotation_labels, join_labels
 from morula.train.params import TrainParams
 
@@ -26,6 +27,7 @@ _TILE_UM = 120.0
 _MARGIN_RADII = 4.0
 _LOW_PERCENTILE = 10.0
 _WEAK_SHARE = 0.3
+_HIGHEST_SHARE = 0.8
 
 
 def collect_labels(movie: Movie, annotations: Tracks, params: TrainParams) -> Labels:
@@ -71,7 +73,7 @@ def _blob_labels(movie: Movie, annotations: Tracks, params: TrainParams) -> Labe
         )  # fmt: skip
         clear, weak, offset = np.inf, 0.0, np.zeros(3)
     else:
-        clear = params.blob_threshold_share * float(np.percentile(hits.response, _LOW_PERCENTILE))
+        clear = _choose_threshold(hits.response, responses, params)
         weak = _WEAK_SHARE * clear
         offset = np.median(hits.offset_um, axis=0)
     keep = hits.free & (responses > weak)
@@ -89,6 +91,13 @@ def _blob_labels(movie: Movie, annotations: Tracks, params: TrainParams) -> Labe
         has_mother=np.zeros(n, np.int64),
         divides=np.zeros(n, np.int64),
     )
+
+
+def _choose_threshold(at_annotations: FloatArray, everywhere: FloatArray, params: TrainParams) -> float:
+    """Choose the least response of a nucleus: far below the annotated ones, since dim and dividing nuclei are rarely
+    annotated, but above the split between noise and nuclei."""
+    typical = float(np.percentile(at_annotations, _LOW_PERCENTILE))
+    return min(max(params.blob_threshold_share * typical, split_blob_responses(everywhere)), _HIGHEST_SHARE * typical)
 
 
 def _blobs_near_annotations(

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from morula.core.movie import Movie
+from morula.core.tracks import Tracks
+from morula.errors import ChunkError, MovieError
+from morula.network.intensity import IntensityRange
+from morula.network.spec import choose_network
+from morula.train import sampling
+from morula.train.augment import draw_warp
+from morula.train.labels import LabelKind, annotation_labels, join_labels
+from morula.train.params import TrainParams
+from morula.train.sampling import CropSampler, FrameReader, Geometry, sample_warped
+
+VOXELS = [(1.0, 1.0, 1.0), (2.0, 0.8, 0.8)]
+SHAPE = (3, 24, 40, 40)
+PLAIN = TrainParams(noise=0.0, intensity_change=0.0, batch_size=2, crop_outputs=(4, 8, 8))
+UNIT = IntensityRange(0.0, 1.0)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def _spec(voxel):
+    return choose_network(np.array(voxel), np.full(3, 3.0))
+
+
+def _reader(tzyx, voxel=(1.0, 1.0, 1.0)) -> FrameReader:
+    return FrameReader(Movie(tzyx, voxel, name="embryo"), UNIT)
+
+
+def _still_tracks(frames: int, points: list[list[float]]) -> Tracks:
+    """The same points in every frame, each the child of itself."""
+    n = len(points)
+    ids = np.arange(frames * n).reshape(frames, n)
+    parents = np.vstack([np.full((1, n), -1), ids[:-1]])
+    return Tracks.from_ids(np.repeat(np.arange(frames), n), points * frames, ids.ravel(), parents.ravel())
+
+
+def _middle(voxel) -> np.ndarray:
+    return (np.array(SHAPE[1:]) - 1) / 2 * voxel
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=SEEDS, voxel=st.sampled_from(VOXELS))
+def test_a_bright_voxel_is_found_exactly_where_an_exact_warp_puts_it(seed, voxel) -> None:
+    """In each of the three frames, each with its own bright voxel and its own shift."""
+    rng, geometry = np.random.default_rng(seed), Geometry.of(Movie(np.zeros(SHAPE), voxel), _spec(voxel), (12, 24, 24))
+    params = TrainParams(warp_share=0.0, frame_shift_um=1.0)
+    warp = draw_warp(rng, _middle(voxel), np.array(geometry.crop_vox), np.array(voxel), params)
+    bright = [np.array([12, 20, 20]) + rng.integers(-3, 4, 3) for _ in range(3)]
+    tzyx = np.zeros(SHAPE, np.float32)
+    for t in range(3):
+        tzyx[(t, *bright[t])] = 1.0
+    crop = sample_warped(_reader(tzyx, voxel), 1, warp, geometry)
+    assert crop.shape == (3, *geometry.crop_vox)
+    for frame in range(3):
+        at = (
+            warp.to_crop(bright[frame][None] * np.array(voxel), frame)[0] / voxel
+            + (np.array(geometry.crop_vox) - 1) / 2
+        )
+        index = tuple(np.round(at).astype(int))
+        assert np.abs(at - index).max() < 1e-6
+        assert crop[(frame, *index)] == pytest.approx(1.0, abs=1e-4)
+        assert crop[frame].sum() == pytest.approx(1.0, abs=1e-3)  # nothing beside it
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=SEEDS, voxel=st.sampled_from(VOXELS))
+def test_a_blob_is_found_within_a_fraction_of_a_voxel_where_an_elastic_warp_puts_it(seed, voxel) -> None:
+    rng, geometry = np.random.default_rng(seed), Geometry.of(Movie(np.zeros(SHAPE), voxel), _spec(voxel), (16, 24, 24))
+    params = TrainParams(warp_share=1.0, frame_shift_um=0.5)
+    warp = draw_warp(rng, _middle(voxel), np.array(geometry.crop_vox), np.array(voxel), params)
+    grid = np.stack(np.meshgrid(*map(np.arange, SHAPE[1:]), indexing="ij"), axis=-1) * voxel
+    centres = [_middle(voxel) + rng.uniform(-1, 1, 3) for _ in range(3)]
+    tzyx = np.stack([np.exp(-((grid - c) ** 2).sum(axis=-1) / (2 * 1.5**2)) for c in centres]).astype(np.float32)
+    crop = sample_warped(_reader(tzyx, voxel), 1, warp, geometry) ** 2  # intensities come as square roots
+    for frame in range(3):
+        weight = np.where(crop[frame] > 0.2, crop[frame], 0.0)
+        found = (geometry.input_um * weight[..., None]).reshape(-1, 3).sum(axis=0) / weight.sum()
+        expected = warp.to_crop(centres[frame][None], frame)[0]
+        assert (np.abs(found - expected) < 0.3 * np.array(voxel)).all()
+
+
+def test_beyond_the_movies_ends_and_edges_crops_repeat_what_is_there() -> None:
+    tzyx = np.broadcast_to(np.arange(1, 4).reshape(3, 1, 1, 1) / 4, SHAPE).astype(np.float32)
+    reader, geometry = _reader(tzyx), Geometry.of(Movie(np.zeros(SHAPE), np.ones(3)), _spec((1.0, 1, 1)), (12, 24, 24))
+    warp = draw_warp(np.random.default_rng(0), np.zeros(3), np.array(geometry.crop_vox), np.ones(3), TrainParams())
+    for t, expected in ((0, [1, 1, 2]), (1, [1, 2, 3]), (2, [2, 3, 3])):
+        crop = sample_warped(reader, t, warp, geometry)
+        assert np.allclose(crop, np.sqrt(np.array(expected) / 4).reshape(3, 1, 1, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("place", [(-30, -50, 100), (-5, 3, 35), (2, 3, 4), (40, 40, 40)])
+def test_large_movies_read_in_boxes_give_the_same_as_small_ones_kept_in_memory(monkeypatch, place) -> None:
+    tzyx = np.random.default_rng(0).random(SHAPE).astype(np.float32)
+    kept = _reader(tzyx)
+    monkeypatch.setattr(sampling, "_CACHE_BYTES", 0)
+    boxed = _reader(tzyx)
+    start = np.array(place)
+    for t in (-1, 0, 2, 7):
+        one, other = (reader.read(t, start, start + [5, 6, 7]) for reader in (kept, boxed))
+        assert one.shape == (5, 6, 7)
+        assert np.array_equal(one, other)
+
+
+def test_only_so_many_frames_are_kept_as_fit_the_memory(monkeypatch) -> None:
+    reads = []
+
+    class Counted:
+        shape, dtype = (9, 4, 8, 8), np.dtype(np.float32)
+
+        def __getitem__(self, box):
+            reads.append(box[0].start)
+            return np.zeros((1, 4, 8, 8), np.float32)
+
+    monkeypatch.setattr(sampling, "_CACHE_BYTES", 4 * 4 * 8 * 8 * 4)
+    reader = _reader(Counted())
+    for t in (0, 1, 2, 3, 0, 4, 0, 1):  # room for four: frame 1 makes way for 4, and is read again
+        reader.read(t, np.zeros(3, int), np.ones(3, int))
+    assert reads == [0, 1, 2, 3, 4, 1]
+
+
+@pytest.fixture
+def scene() -> tuple[FrameReader, Tracks]:
+    tzyx = np.random.default_rng(0).random((4, 10, 30, 30)).astype(np.float32)
+    return _reader(tzyx), _still_tracks(4, [[3.0, 8.0, 9.0], [6.0, 20.0, 17.0]])
+
+
+def _same(one, other) -> bool:
+    names = ("indicator", "near", "background", "movement_um", "moving")
+    return torch.equal(one[0], other[0]) and all(
+        np.array_equal(getattr(a, name), getattr(b, name))
+        for a, b in zip(one[1], other[1], strict=True)
+        for name in names
+    )
+
+
+def test_a_batch_is_a_function_of_seed_and_step_alone(scene) -> None:
+    reader, tracks = scene
+    spec, labels = _spec((1.0, 1, 1)), annotation_labels(tracks)
+    first = CropSampler(reader, labels, spec, TrainParams(crop_outputs=(4, 8, 8)))
+    batches = [first.draw_batch(i) for i in range(4)]
+    again = CropSampler(_reader(reader.movie.tzyx), labels, spec, TrainParams(crop_outputs=(4, 8, 8)))
+    assert all(_same(again.draw_batch(i), batches[i]) for i in (3, 1, 0, 2))
+    other = CropSampler(reader, labels, spec, TrainParams(crop_outputs=(4, 8, 8), seed=1))
+    assert not _same(other.draw_batch(0), batches[0])
+    assert not _same(batches[0], batches[1])
+
+
+def test_a_batch_holds_crops_of_the_size_the_network_needs_and_their_targets(scene) -> None:
+    reader, tracks = scene
+    spec = _spec((1.0, 1, 1))
+    crops, targets = CropSampler(reader, annotation_labels(tracks), spec, PLAIN).draw_batch(0)
+    assert crops.dtype == torch.float32
+    assert crops.shape[:2] == (2, 3)
+    assert all(n % s == 0 for n, s in zip(crops.shape[2:], spec.total_stride, strict=True))
+    outputs = tuple(n // s for n, s in zip(crops.shape[2:], spec.stem_stride, strict=True))
+    assert [target.indicator.shape for target in targets] == [outputs] * 2
+
+
+def test_a_crop_is_never_larger_than_a_small_movie_needs() -> None:
+    spec = _spec((1.0, 1, 1))
+    geometry = Geometry.of(Movie(np.zeros((1, 1, 9, 500)), np.ones(3)), spec, (12, 24, 24))
+    assert geometry.crop_vox == (8, 16, 48)
+    assert geometry.output_um.shape == (4, 8, 24, 3)
+    assert np.allclose(geometry.output_um.reshape(-1, 3).mean(axis=0), 0, atol=1e-5)
+    assert np.allclose(
+        geometry.output_um[0, 0, 0], geometry.input_um[:2, :2, :2].reshape(-1, 3).mean(axis=0), atol=1e-5
+    )
+
+
+def test_every_crop_shows_an_annotated_nucleus(scene) -> None:
+    reader, tracks = scene
+    params = replace(PLAIN, warp_share=0.0, random_share=0.0, crop_outputs=(6, 12, 12))
+    sampler = CropSampler(reader, annotation_labels(tracks), _spec((1.0, 1, 1)), params)
+    assert all(target.near.any() for i in range(20) for target in sampler.draw_batch(i)[1])
+
+
+def _drawn_frames(labels, params, frames: int = 6) -> list[int]:
+    """Frames of the crops drawn: the brightness of a frame is its number."""
+    tzyx = np.broadcast_to((np.arange(frames) / 10).reshape(-1, 1, 1, 1), (frames, 8, 16, 16)).astype(np.float32)
+    sampler = CropSampler(_reader(tzyx), labels, _spec((1.0, 1, 1)), params)
+    crops = torch.cat([sampler.draw_batch(i)[0] for i in range(40)])
+    return [round(float(crop[1].max()) ** 2 * 10) for crop in crops]
+
+
+def test_divisions_are_drawn_more_often_as_asked() -> None:
+    """A mother divides in frame 2 after three frames; another cell lives through all frames."""
+    t, ids, parents = [0, 1, 2, 3, 3, 4, 5], [1, 2, 3, 4, 5, 6, 7], [-1, 1, 2, 3, 3, 4, 6]
+    labels = annotation_labels(Tracks.from_ids(t, [[4.0, 8.0, 8.0 + i] for i in range(7)], ids, parents))
+    always = _drawn_frames(labels, replace(PLAIN, division_share=1.0))
+    assert set(always) == {2, 3}
+    half = _drawn_frames(labels, replace(PLAIN, division_share=0.5))
+    assert 0.55 < np.isin(half, [2, 3]).mean() < 0.85  # half of them, and 3 of 7 of the rest
+    never = _drawn_frames(labels, replace(PLAIN, division_share=0.0))
+    assert set(never) == {0, 1, 2, 3, 4, 5}
+
+
+def test_some_crops_are_centred_on_clear_blobs_where_the_background_is_taught() -> None:
+    point = [[4.0, 8.0, 8.0]]
+    annotated = annotation_labels(Tracks.from_ids([0], point, [1], [-1]))
+    kinds = {1: LabelKind.CLEAR_BLOB, 2: LabelKind.WEAK_BLOB, 3: LabelKind.LINEAGE}
+    blobs = [annotation_labels(Tracks.from_ids([t], point, [1], [-1])).with_kind(kind) for t, kind in kinds.items()]
+    labels = join_labels([annotated, *blobs])
+    assert set(_drawn_frames(labels, replace(PLAIN, random_share=1.0))) == {0, 1, 3}
+    assert set(_drawn_frames(labels, replace(PLAIN, random_share=1.0, background="paper"))) == {0}
+    assert set(_drawn_frames(labels, replace(PLAIN, random_share=0.0))) == {0}
+
+
+class Torn:
+    """A movie of which some frames cannot be read."""
+
+    def __init__(self, array, frames: set[int]) -> None:
+        self.array, self.frames, self.shape, self.dtype = array, frames, array.shape, array.dtype
+
+    def __getitem__(self, box):
+        if self.frames & set(range(box[0].start, box[0].stop)):
+            raise ChunkError(f"frame {box[0].start} is damaged.")
+        return self.array[box]
+
+
+def test_crops_that_cannot_be_read_are_drawn_elsewhere_with_one_warning(scene, caplog) -> None:
+    reader, tracks = scene
+    torn = FrameReader(Movie(Torn(reader.movie.tzyx, {3}), np.ones(3)), UNIT)
+    sampler = CropSampler(torn, annotation_labels(tracks), _spec((1.0, 1, 1)), PLAIN)
+    for i in range(10):
+        assert torch.isfinite(sampler.draw_batch(i)[0]).all()
+    assert [r.getMessage() for r in caplog.records] == ["left out of training: frame 3 is damaged."]
+
+
+def test_a_movie_that_cannot_be_read_at_all_is_an_error(scene) -> None:
+    reader, tracks = scene
+    torn = FrameReader(Movie(Torn(reader.movie.tzyx, {0, 1, 2, 3}), np.ones(3)), UNIT)
+    with pytest.raises(ChunkError, match="is damaged"):
+        CropSampler(torn, annotation_labels(tracks), _spec((1.0, 1, 1)), PLAIN).draw_batch(0)
+
+
+def test_voxels_that_are_not_finite_are_an_error_with_their_frame(scene) -> None:
+    reader, tracks = scene
+    tzyx = reader.movie.tzyx.copy()
+    tzyx[2, 1, 2, 3] = np.nan
+    with pytest.raises(MovieError, match="embryo: frame 2 holds 1 voxels that are not finite"):
+        for i in range(20):
+            CropSampler(_reader(tzyx), annotation_labels(tracks), _spec((1.0, 1, 1)), PLAIN).draw_batch(i)
