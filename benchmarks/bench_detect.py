@@ -23,7 +23,7 @@ SHAPE_ZYX = (48, 256, 256)
 
 def write_movie(path: Path, frames: int) -> None:
     """Write noise with bright spots: what is in it does not matter for the speed."""
-    from morula.io.ome_zarr import write_ome_zarr
+    from morula.io.movies.ome_zarr_write import write_ome_zarr
 
     rng = np.random.default_rng(0)
     frame = rng.poisson(100, SHAPE_ZYX).astype(np.uint16)
@@ -42,7 +42,7 @@ def measure(path: Path, threads: int) -> None:
     from morula.detect.params import DetectParams
     from morula.detect.plan import plan_blocks
     from morula.detect.predict import detect_block
-    from morula.io.movies import open_movie
+    from morula.io.movies.opening import open_movie
     from morula.network.fast import FastNetwork
     from morula.network.intensity import measure_intensity
     from morula.network.model import Model

@@ -15,7 +15,7 @@ import numpy as np
 
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
-from morula.io.graphs import read_candidate_graph, write_candidate_graph
+from morula.io.tracks.graphs import read_candidate_graph, write_candidate_graph
 
 GOAL_S = 2.0
 PER_FRAME = 5000

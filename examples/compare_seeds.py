@@ -14,7 +14,7 @@ from pathlib import Path
 from morula.config import read_config
 from morula.evaluate.evaluate import evaluate_tracks
 from morula.evaluate.params import EvaluateParams
-from morula.io.tracks import read_tracks
+from morula.io.tracks.files import read_tracks
 from morula.pipeline import run_pipeline
 
 

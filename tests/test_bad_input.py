@@ -22,8 +22,8 @@ import zarr
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from morula.io.movies import open_movie
-from morula.io.ome_zarr import ZarrLayout, write_ome_zarr
+from morula.io.movies.ome_zarr_write import ZarrLayout, write_ome_zarr
+from morula.io.movies.opening import open_movie
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Spoil = Callable[[Path], None]

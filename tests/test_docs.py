@@ -28,7 +28,7 @@ from PIL import Image
 from morula.cli.app import app, execute_command
 from morula.config import build_config
 from morula.core.tracks import Tracks
-from morula.io.tracks import read_tracks, write_tracks
+from morula.io.tracks.files import read_tracks, write_tracks
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

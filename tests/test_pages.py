@@ -27,7 +27,9 @@ def reference() -> ModuleType:
 
 
 def test_settings_named_in_the_text_exist(reference: ModuleType) -> None:
-    tables = {name: {field.name for field in reference.fields(kind)} for name, kind in reference.tables()}
+    tables: dict[str, set[str]] = {}
+    for name, kind in reference.tables():
+        tables.setdefault(name, set()).update(field.name for field in reference.fields(kind))
     for page in PAGES:
         for table, name in re.findall(r"`(?:--set )?([a-z]+)\.([a-z_]+)(?:=[^`]*)?`", page.read_text(encoding="utf-8")):
             is_file = name in {"csv", "py", "toml"}

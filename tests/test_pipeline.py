@@ -25,7 +25,7 @@ from morula.cli.app import execute_command
 from morula.config import read_config
 from morula.core.progress import Progress
 from morula.errors import ConfigError
-from morula.io.tracks import read_tracks
+from morula.io.tracks.files import read_tracks
 from morula.pipeline import STAGES, run_pipeline
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -62,7 +62,9 @@ def arguments(folder: Path, *more: str) -> list[str]:
 def processes() -> ForkServerContext:
     """Processes of their own that need not import torch each time: forked from one that did."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["morula.cli.app", "morula.pipeline", "morula.io.ome_zarr_read", "morula.io.tracks"])
+    context.set_forkserver_preload(
+        ["morula.cli.app", "morula.pipeline", "morula.io.movies.ome_zarr_read", "morula.io.tracks.files"]
+    )
     return context
 
 

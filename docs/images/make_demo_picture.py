@@ -25,8 +25,8 @@ from morula.core.detections import Detections
 from morula.core.lineages import Lineages
 from morula.core.movie import Movie
 from morula.core.tracks import Tracks
-from morula.io.movies import open_movie
-from morula.io.tracks import read_tracks
+from morula.io.movies.opening import open_movie
+from morula.io.tracks.files import read_tracks
 from morula.view.colours import PALETTE, colour_of_lineage
 from morula.view.trees import Forest, lay_out_forest
 

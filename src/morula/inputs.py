@@ -12,9 +12,9 @@ from morula.config import MovieConfig, RunConfig
 from morula.core.movie import Movie
 from morula.core.tracks import Tracks
 from morula.errors import ConfigError, MovieError
-from morula.io.movie_fingerprint import fingerprint_movie, is_same_movie
-from morula.io.movies import open_movie
-from morula.io.tracks import read_tracks
+from morula.io.movies.fingerprint import fingerprint_movie, is_same_movie
+from morula.io.movies.opening import open_movie
+from morula.io.tracks.files import read_tracks
 from morula.measure.check import check_annotations
 from morula.store.fingerprint import fingerprint
 

@@ -24,7 +24,7 @@ from morula.engine.engine import Engine
 from morula.engine.serial import SerialEngine
 from morula.errors import ConfigError
 from morula.inputs import Inputs, open_inputs
-from morula.io.tracks import TracksWriteFormat, read_tracks, write_tracks
+from morula.io.tracks.files import TracksWriteFormat, read_tracks, write_tracks
 from morula.judge import judge_tracks
 from morula.learning import detect, learn
 from morula.peaks.classical import detect_blobs

@@ -21,8 +21,8 @@ from morula.core.lineages import Lineages, Selection
 from morula.core.tracks import Tracks
 from morula.errors import ConfigError, StoreError
 from morula.inputs import Inputs
-from morula.io.graphs import GraphFile
-from morula.io.tracks import TracksWriteFormat, read_tracks, write_tracks
+from morula.io.tracks.files import TracksWriteFormat, read_tracks, write_tracks
+from morula.io.tracks.graphs import GraphFile
 from morula.judge import judge_tracks
 from morula.learning import read_history
 from morula.solve.params import SolveParams

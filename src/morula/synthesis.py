@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from morula.config import override_values, plain_values
 from morula.core.progress import ProgressSink, ignore_progress
 from morula.errors import ConfigError, DiskError
-from morula.io.ome_zarr import write_ome_zarr
-from morula.io.tracks import read_tracks, write_tracks
+from morula.io.movies.ome_zarr_write import write_ome_zarr
+from morula.io.tracks.files import read_tracks, write_tracks
 from morula.synthetic.annotate import annotate_sparsely
 from morula.synthetic.embryo import Embryo, make_embryo
 from morula.synthetic.params import Difficulty, SyntheticParams, preset_params

@@ -48,8 +48,13 @@ def test_the_links_are_those_of_comparing_every_pair(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 999)))
     found = Detections.sorted(rng.integers(0, 5, n), rng.uniform(0, 8, (n, 3)), rng.random(n), rng.normal(0, 1, (n, 3)))
     skip = data.draw(st.integers(0, 3))
-    params = CandidatesParams(consensus_neighbours=0,
-        max_distance_um=3, max_parents=2, correct_drift=False, max_skip_frames=skip, allow_unlinkable=True
+    params = CandidatesParams(
+        consensus_neighbours=0,
+        max_distance_um=3,
+        max_parents=2,
+        correct_drift=False,
+        max_skip_frames=skip,
+        allow_unlinkable=True,
     )
     graph = link_candidates(found, params)
     expected = []

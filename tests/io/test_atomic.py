@@ -14,7 +14,7 @@ import pytest
 from morula.core.tracks import Tracks
 from morula.errors import DiskError, TracksError
 from morula.io.atomic import replace_file, replace_folder
-from morula.io.tracks import TracksWriteFormat, write_tracks
+from morula.io.tracks.files import TracksWriteFormat, write_tracks
 
 
 def full_disk() -> OSError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from morula.io.tracks import read_tracks
+from morula.io.tracks.files import read_tracks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "file-formats.md"
 

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from morula.core.movie import Movie
 from morula.errors import AnnotationError, MovieError
-from morula.io.tracks import read_tracks
+from morula.io.tracks.files import read_tracks
 from morula.measure.movie import measure_movie
 
 WIDTH = 1.8  # as in conftest.py

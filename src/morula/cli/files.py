@@ -20,7 +20,7 @@ def solve(
 ) -> None:
     """Choose the lineages in a candidate graph: the cheapest forest, with a bound."""
     from morula.config import replace_settings
-    from morula.io.graphs import read_graph_file
+    from morula.io.tracks.graphs import read_graph_file
     from morula.results import write_solution
     from morula.solve.graph import solve_graph
     from morula.solve.params import SolveParams
@@ -59,7 +59,7 @@ def evaluate(
     from morula.evaluate.evaluate import evaluate_tracks
     from morula.evaluate.held_out import find_unannotated
     from morula.evaluate.params import EvaluateParams
-    from morula.io.tracks import read_tracks
+    from morula.io.tracks.files import read_tracks
 
     named = {"evaluate.max_distance_um": str(threshold_um), "evaluate.dense": "true" if dense else "false"}
     params = replace_settings(EvaluateParams(), "evaluate", {**named, **parse_settings(settings)})

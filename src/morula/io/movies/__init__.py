@@ -1,0 +1,1 @@
+"""Movies from files: one door (`opening`), one reader per format, everything lazy."""
