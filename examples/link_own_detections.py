@@ -17,8 +17,8 @@ from morula.candidates.link import link_candidates
 from morula.candidates.params import CandidatesParams
 from morula.core.detections import Detections
 from morula.core.lineages import Lineages
-from morula.io.tracks.graphs import write_candidate_graph
 from morula.io.tracks.files import write_tracks
+from morula.io.tracks.graphs import write_candidate_graph
 from morula.solve.graph import solve_graph
 from morula.solve.params import SolveParams
 

@@ -162,7 +162,6 @@ def test_the_unit_of_length_does_not_matter(scale, seed):
             max_distance_um=6 * scale,
             max_drift_um=40 * scale,
             consensus_tolerance_um=2.5 * scale,
-            consensus_cost_um=0.5 * scale,
         ),
     )
     assert np.array_equal(one.edges, other.edges)

@@ -104,7 +104,7 @@ def test_large_movies_read_in_boxes_give_the_same_as_small_ones_kept_in_memory(m
     boxed = _reader(tzyx)
     start = np.array(place)
     for t in (-1, 0, 2, 7):
-        one, other = (reader.read(t, start, start + [5, 6, 7]) for reader in (kept, boxed))
+        one, other = (reader.read(t, start, start + np.array([5, 6, 7])) for reader in (kept, boxed))
         assert one.shape == (5, 6, 7)
         assert np.array_equal(one, other)
 
@@ -245,6 +245,6 @@ def test_voxels_that_are_not_finite_are_an_error_with_their_frame(scene) -> None
     reader, tracks = scene
     tzyx = reader.movie.tzyx.copy()
     tzyx[2, 1, 2, 3] = np.nan
+    in_frame_2 = annotation_labels(tracks.rows(tracks.t == 2))
     with pytest.raises(MovieError, match="embryo: frame 2 holds 1 voxels that are not finite"):
-        for i in range(20):
-            CropSampler(_reader(tzyx), annotation_labels(tracks), _spec((1.0, 1, 1)), PLAIN).draw_batch(i)
+        CropSampler(_reader(tzyx), in_frame_2, _spec((1.0, 1, 1)), PLAIN).draw_batch(0)

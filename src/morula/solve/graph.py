@@ -57,7 +57,7 @@ def solve_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
     >>> graph = CandidateGraph(nodes=nodes, edges=[[0, 1], [0, 2]], distance_um=[1.0, 9.0])
     >>> selection = solve_graph(graph, SolveParams())
     >>> selection.node_selected.tolist(), selection.objective, selection.status
-    ([True, True, False], -21.0, 'optimal')
+    ([True, True, False], -25.0, 'optimal')
     """
     began = time.perf_counter()
     costs = price_graph(graph, params, extent_um=extent_um)

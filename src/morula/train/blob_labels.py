@@ -97,7 +97,8 @@ def _choose_threshold(at_annotations: FloatArray, everywhere: FloatArray, params
     """Choose the least response of a nucleus: far below the annotated ones, since dim and dividing nuclei are rarely
     annotated, but above the split between noise and nuclei."""
     typical = float(np.percentile(at_annotations, _LOW_PERCENTILE))
-    return min(max(params.blob_threshold_share * typical, split_blob_responses(everywhere)), _HIGHEST_SHARE * typical)
+    split = min(split_blob_responses(everywhere), _HIGHEST_SHARE * typical)
+    return max(params.blob_threshold_share * typical, split)
 
 
 def _blobs_near_annotations(

@@ -31,7 +31,7 @@ class TrainParams:
     """What voxels away from annotations teach. `paper`: nothing (Malin-Mayor et al. 2023). `blobs`: voxels far from
     every image blob are background, blobs without annotation are ignored. `pseudo`: clear blobs are also taken for
     nuclei."""
-    blob_threshold_share: float = Field(default=0.25, gt=0, le=0.8)
+    blob_threshold_share: float = Field(default=0.25, gt=0, le=1)
     """A blob counts as clear above this share of a low percentile of the blob response at annotations, and above the
     split between noise and nuclei. Low, because dividing nuclei are dim (0.3 on a real movie) and rarely annotated."""
     iterations: int = Field(default=900, ge=1)
