@@ -44,6 +44,7 @@ from morula.train.params import TrainParams
 from morula.train.teacher import Teacher, keeps_what_was_learned
 
 _LOG = logging.getLogger(__name__)
+_TEACHER_THRESHOLD = 0.15
 
 FIRST_TRAIN, FIRST_DETECT = "train-1", "detect-1"
 TRAINED = "train.safetensors"
@@ -61,6 +62,7 @@ def learn(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, 
     _train(run, inputs, config.train, FIRST_TRAIN, progress)
     model = load_model(weights_path(run, FIRST_TRAIN))
     params = DetectParams(
+        threshold=_TEACHER_THRESHOLD,
         window_um=MERGE_PER_MASK * config.train.mask_radius_um,
         block_megavoxels=config.detect.block_megavoxels,
         threads=config.train.threads,

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 class DetectParams:
     """How nuclei are found with a trained network."""
 
-    threshold: float = Field(default=0.15, gt=0, lt=1)
+    threshold: float = Field(default=0.05, gt=0, lt=1)
     """Lowest cell indicator of a detection. Low on purpose: the optimiser weeds out what does not move like a cell."""
     window_um: float = Field(default=3.0, gt=0)
     """Radius in µm within which a detection must be the highest voxel (at least one output voxel on each axis)."""
