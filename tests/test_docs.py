@@ -60,7 +60,7 @@ def blocks(page: Path, *languages: str) -> list[tuple[str, str]]:
 
 def commands(page: Path) -> list[list[str]]:
     """Return the `morula` commands of a page, as arguments."""
-    lines = [line for _, text in blocks(page, "console", "bash") for line in text.splitlines()]
+    lines = [line for _, text in blocks(page, "console", "bash") for line in text.replace("\\\n", " ").splitlines()]
     return [shlex.split(line)[1:] for line in lines if line.startswith("morula ")]
 
 
