@@ -31,6 +31,9 @@ lint: $(VENV)/ready ## style, types and import arrows
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/ready ## write the reference pages anew from the code
+	$(BIN)/python docs/make_reference.py
+
 bench: $(VENV)/ready ## every benchmark, with its bound
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 

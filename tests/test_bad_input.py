@@ -227,14 +227,19 @@ def same_store_version(folder: Path) -> None:
     connection.close()
 
 
-def other_model(folder: Path) -> None:
-    """Put weights trained at twice the voxel size in the place of the run's."""
+def other_model(folder: Path, to: str = "run/model/train.safetensors") -> None:
+    """Put weights trained at twice the voxel size in the place of the run's, or elsewhere."""
     path = folder / "run" / "model" / "train.safetensors"
     with safe_open(path, framework="np") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     spec = json.loads(metadata["spec"])
     spec["voxel_size_um"] = [2 * size for size in spec["voxel_size_um"]]
-    save_file(tensors, path, {**metadata, "spec": json.dumps(spec)})
+    save_file(tensors, folder / to, {**metadata, "spec": json.dumps(spec)})
+
+
+def other_weights(folder: Path) -> None:
+    other_model(folder, "other.safetensors")
+    setting(model={"weights": "other.safetensors"})(folder)
 
 
 def cut_model(folder: Path) -> None:
@@ -312,6 +317,9 @@ CASES = {
     "points in nanometres": Case(rows(scaled((1e3, 1e3, 1e3))), (r"nanometres", r"fix: .*divide")),
     "validation in other frames": Case(rows(shifted(frames=9), "val"), (r"validation annotations: \d+ of",)),
     "truth in other frames": Case(rows(shifted(frames=9), "truth"), (r"truth annotations: \d+ of",)),
+    "a truth that is annotated throughout": Case(
+        setting(annotations={"truth": "embryo/train.csv"}), (r"warning: every point of the truth is annotated",), code=0
+    ),
     "a repeated id": Case(
         rows(lambda table: [*table, table[0]]), (r"train\.csv, line \d+: the id \d+ is already used by line 2",)
     ),
@@ -384,6 +392,15 @@ CASES = {
     "weights for other voxels": Case(
         other_model,
         (r"ModelError: .*trained at another voxel size", r"model .*4\.0, 1\.6, 1\.6.* movie .*2\.0, 0\.8, 0\.8"),
+    ),
+    "weights of another run for other voxels": Case(
+        other_weights, (r"ModelError: .*trained at another voxel size", r"fix: .*train on this movie")
+    ),
+    "weights that are not there": Case(
+        setting(model={"weights": "none.safetensors"}), (r"none\.safetensors: there is no model here", r"fix:")
+    ),
+    "neither weights nor annotations": Case(
+        setting(annotations={"train": None}), (r"annotations\.train is missing", r"fix: .*model\.weights")
     ),
     "damaged weights": Case(cut_model, (r"train\.safetensors: not a readable model", r"fix: .*train again")),
     "no run here": Case(nothing, (r"there is no run directory here",), ("status", "nowhere")),

@@ -7,10 +7,6 @@ import subprocess
 import sys
 from importlib.resources import files
 
-import pytest
-
-import morula
-
 LIBRARIES = {
     "torch", "zarr", "tensorstore", "geff", "highspy", "pydantic", "tifffile", "yaozarrs", "numpy", "scipy", "plotly",
     "jinja2", "safetensors", "tomlkit", "defusedxml", "PIL", "rich", "numba", "h5py", "networkx", "pandas", "sqlite3",
@@ -48,14 +44,3 @@ def test_the_help_of_the_command_line_loads_typer_only() -> None:
     loaded = loaded_by(HELP)
     assert "typer" in loaded
     assert loaded & (LIBRARIES - {"rich"}) == set()
-
-
-@pytest.mark.parametrize("name", [name for name in morula.__all__ if name != "__version__"])
-def test_every_public_name_loads_on_first_use(name: str) -> None:
-    assert getattr(morula, name).__name__ == name
-    assert name in dir(morula)
-
-
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'Trakcs'"):
-        _ = morula.Trakcs  # type: ignore[attr-defined]

@@ -89,7 +89,7 @@ def start(processes: ForkServerContext) -> Iterator[Start]:
 @pytest.fixture
 def fresh(tmp_path: Path, tiny_embryo: Path) -> Path:
     """The tiny embryo, not run yet."""
-    return Path(shutil.copytree(tiny_embryo, tmp_path / "tiny"))
+    return Path(shutil.copytree(tiny_embryo, tmp_path / "fresh"))
 
 
 def wait_for(condition: Callable[[], bool], process: ForkServerProcess) -> None:
@@ -190,6 +190,16 @@ def test_a_copied_movie_is_the_same_movie(tiny: Path, morula: Command) -> None:
     config = (tiny / "run.toml").read_text().replace("embryo/movie.ome.zarr", "moved.ome.zarr")
     (tiny / "run.toml").write_text(config)
     assert begun(morula(*arguments(tiny)).stderr) == {"report"}
+
+
+def test_trained_weights_take_the_place_of_training(tiny: Path, fresh: Path, morula: Command) -> None:
+    config = (fresh / "run.toml").read_text().replace('train = "embryo/train.csv"', "")
+    (fresh / "run.toml").write_text(f'[model]\nweights = "{tiny}/run/model/train.safetensors"\n{config}')
+    done = morula(*arguments(fresh))
+    assert done.returncode == 0, done.stderr
+    assert begun(done.stderr) == set(STAGES)
+    exports = [read_files(folder / "run" / "exports") for folder in (tiny, fresh)]
+    assert exports[0]["lineages.csv"] == exports[1]["lineages.csv"]
 
 
 def test_stages_run_up_to_the_one_asked_for(fresh: Path, morula: Command) -> None:

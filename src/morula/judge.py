@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from morula.core.tracks import Tracks
@@ -10,6 +11,8 @@ from morula.evaluate.held_out import find_unannotated
 from morula.evaluate.params import EvaluateParams
 from morula.inputs import Inputs
 from morula.view.report_data import LabelledEvaluation
+
+_LOG = logging.getLogger(__name__)
 
 ON_TRUTH = "against the true lineages that nobody annotated"
 ON_VALIDATION = "against the validation annotations"
@@ -28,7 +31,11 @@ def judge_tracks(
     if inputs.truth is not None:
         scored = find_unannotated(inputs.truth, [inputs.train, inputs.val], max_distance_um=params.max_distance_um / 2)
         dense = replace(params, dense=True)
-        judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.truth, dense, scored=scored), ON_TRUTH))
+        if scored.any():
+            evaluation = evaluate_tracks(tracks, inputs.truth, dense, scored=scored)
+            judged.append(LabelledEvaluation(label, evaluation, ON_TRUTH))
+        else:
+            _LOG.warning("every point of the truth is annotated: it tells nothing that training has not seen")
     if len(inputs.val.edges):
         judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.val, sparse), ON_VALIDATION))
     if len(inputs.train.edges):

@@ -1,7 +1,8 @@
 """The stages with a network: training, in two rounds where the settings ask for it, and detection.
 
 The second round learns from the lineages found after the first. What the first detects is settled by the settings of
-training alone, so that a changed setting of detection, candidates or solver never trains anew.
+training (and by the size of a block), so that a changed setting of detection, candidates or solver does not train anew;
+nor do settings of the second round touch the first.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ TRAINED = "train.safetensors"
 def learn(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, progress: ProgressSink) -> None:
     """Train the network, with a second round once more on what the first one found; or take trained weights."""
     if config.model.weights is not None:
-        _adopt(run, Path(config.model.weights))
+        _adopt(run, inputs, Path(config.model.weights))
         return
     if config.train.second_iterations == 0:
         _train(run, inputs, config.train, "train", progress)
@@ -80,9 +81,10 @@ def detect(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine,
     _detect(run, inputs, config.detect, ("detect", "train", blocks), engine, progress)
 
 
-def _adopt(run: RunDirectory, source: Path) -> None:
+def _adopt(run: RunDirectory, inputs: Inputs, source: Path) -> None:
     """Copy trained weights into the run, so that it stays whole when the other run goes."""
     model = load_model(source)
+    model.check_movie(inputs.movie)
     with run.stage("train", {"weights": fingerprint_file(source)}, outputs=[weights_path(run, "train")]) as stage:
         if not stage.done:
             run.paths.model.mkdir(exist_ok=True)
@@ -95,9 +97,10 @@ def weights_path(run: RunDirectory, stage: str) -> Path:
     return run.paths.model / f"{stage}.safetensors"
 
 
-def read_history(run: RunDirectory) -> TrainingHistory:
+def read_history(run: RunDirectory, params: TrainParams) -> TrainingHistory:
     """Return the training history of all rounds, iterations counted through."""
-    rounds = [_load_history(run, stage) for stage in (FIRST_TRAIN, "train") if _history_path(run, stage).exists()]
+    stages = (FIRST_TRAIN, "train") if params.second_iterations else ("train",)
+    rounds = [_load_history(run, stage) for stage in stages]
     offset = 0.0
     joined: dict[str, list[float]] = {name: [] for name in TrainingHistory.__slots__}
     for history in rounds:
@@ -121,7 +124,8 @@ def _train(
 ) -> None:
     weights, history = weights_path(run, name), _history_path(run, name)
     checkpoint = run.paths.model / f"{name}-checkpoint.safetensors"
-    settings = {"train": plain_values(params), "inputs": inputs.identify("movie", "train", "val")}
+    values = plain_values(params) if name == "train" else _first_round_values(params)
+    settings = {"train": values, "inputs": inputs.identify("movie", "train", "val")}
     before = [after] if after else []
     with run.stage(
         name,
@@ -150,6 +154,14 @@ def _train(
         save_model(model, weights)
         write_json(history, {column: getattr(losses, column).tolist() for column in TrainingHistory.__slots__})
         stage.finish({"amount": params.second_iterations if after else params.iterations, "unit": "iterations"})
+
+
+def _first_round_values(params: TrainParams) -> dict[str, object]:
+    """Return the settings the first round depends on: all but those of the second."""
+    values = plain_values(params)
+    return {
+        name: value for name, value in values.items() if not name.startswith("second_") and name != "link_distance_um"
+    }
 
 
 def _find_teacher(run: RunDirectory, params: TrainParams) -> Teacher:
@@ -187,7 +199,14 @@ def _detect(
     model.check_movie(inputs.movie)
     settings = {"detect": plain_values(params), "inputs": inputs.identify("movie")}
     constants = run.paths.model / f"{name}-intensity.json"
-    with run.stage(name, settings, after=[trained], scratch=[constants], n_blocks=len(blocks)) as stage:
+    with run.stage(
+        name,
+        settings,
+        after=[trained],
+        scratch=[constants],
+        n_blocks=len(blocks),
+        check=partial(measure_intensity, inputs.movie, model.spec.low_percentile, model.spec.high_percentile),
+    ) as stage:
         if stage.done:
             return
         intensity = _measure_once(inputs.movie, model.spec, constants)

@@ -55,7 +55,7 @@ def collect_report(run: RunDirectory, inputs: Inputs, config: RunConfig) -> Repo
         lineages=lineages,
         train=inputs.train if inputs.train.n else None,
         val=inputs.val if inputs.val.n else None,
-        history=read_history(run) if config.model.weights is None else None,
+        history=read_history(run, config.train) if config.model.weights is None else None,
         evaluations=judge_tracks(lineages.tracks, inputs, config.evaluate),
         baseline=judge_tracks(baseline, inputs, config.evaluate, label="blobs + greedy linking"),
         solve=SolveFacts.of(graph, selection),

@@ -26,7 +26,7 @@ class Selection(ReadOnlyColumns):
     node_selected, edge_selected
         One truth value per node and per edge, shapes (n,) and (m,).
     objective
-        Cost of the choice: the plain sum of DESIGN §5, constants included.
+        Cost of the choice: the plain sum over nodes, links, starts and divisions, constants included.
     lower_bound
         No choice can cost less than this; −inf where no bound is known.
     status

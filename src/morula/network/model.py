@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from morula.core.movie import Movie
 from morula.errors import ModelError
+from morula.network.device import choose_device
 from morula.network.fast import FastNetwork
 from morula.network.spec import NetworkSpec
 from morula.network.tensor_file import write_tensors
@@ -109,5 +110,5 @@ def build_model(spec: NetworkSpec, weights: dict[str, torch.Tensor], name: str =
             cause="a damaged file",
             fix="train again",
         )
-    network.eval()
-    return Model(network=network, spec=spec)
+    network = network.to(choose_device(), memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return Model(network=network.eval(), spec=spec)

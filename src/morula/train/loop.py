@@ -15,6 +15,7 @@ from morula.core.movie import Movie
 from morula.core.progress import Progress, ProgressSink, ignore_progress
 from morula.core.tracks import Tracks
 from morula.errors import AnnotationError, TrainingError
+from morula.network.device import choose_device
 from morula.network.fast import FastNetwork
 from morula.network.intensity import measure_intensity
 from morula.network.model import Model
@@ -123,8 +124,7 @@ def _start(spec: NetworkSpec, params: TrainParams, teacher: Teacher | None) -> T
         network = FastNetwork(spec)
     if teacher is not None:
         network.load_state_dict(teacher.model.network.state_dict())
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    network = network.to(choose_device(), memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay)
     return TrainingState(network, deepcopy(network), optimizer, 0, TrainingLog())
 
