@@ -423,6 +423,12 @@ CASES = {
         (r"is there already|exists already", r"fix:"),
         ("synthetic", "--out", "embryo", "--cells", "4", "--frames", "2"),
     ),
+    "init where a chunk cannot be decoded": Case(
+        broken_chunk,
+        (r"warning: frame 5 is left out of the measurements: .* cannot be read", r"drift between frames 4 and 5"),
+        ("init", "--movie", MOVIE, "--train", "embryo/train.csv", "--out", "new.toml"),
+        code=0,
+    ),
     "init with a bad interval": Case(
         nothing,
         (r"movie\.frame_interval_s .*greater than 0",),

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from morula.core.detections import Detections
 from morula.core.movie import Movie
@@ -47,6 +50,36 @@ def test_a_network_that_sees_peaks_everywhere_is_silenced_outside_the_mask(shall
     assert found.n > 5
     assert (found.t == 0).all()
     assert mask[0][tuple(np.round(found.zyx_um / VOXEL).astype(int).T)].all()
+
+
+def test_the_mask_is_kept_to_the_voxel_although_outputs_are_coarser(shallow, random_model, unit_range) -> None:
+    """Columns 3, 5, 6, 7 of each eight belong to the mask: some outputs hold one column of it and one beside it."""
+    tzyx = np.random.default_rng(4).random((1, 6, 40, 60)).astype(np.float32)
+    mask = np.broadcast_to(np.isin(np.arange(60) % 8, [3, 5, 6, 7]), tzyx.shape)
+    found = _detect(Movie(tzyx, VOXEL, mask_tzyx=mask), random_model(shallow), unit_range)
+    assert found.n > 5
+    assert np.isin(np.round(found.zyx_um[:, 2]) % 8, [3, 5, 6, 7]).all()
+
+
+def test_a_peak_outside_the_mask_hides_none_inside(shallow, pooled_model, unit_range) -> None:
+    class TwoPeaks(torch.nn.Module):
+        """Sees a strong peak at output (1, 5, 4) and a weaker one beside it, whatever the image."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.nothing = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            output = torch.full((1, 4, frames.shape[2], frames.shape[3] // 2, frames.shape[4] // 2), -9.0)
+            output[0, 0, 1, 5, 4:6] = torch.tensor([3.0, 1.0])
+            return output
+
+    mask = np.zeros((1, 4, 20, 20), bool)
+    mask[..., 10:] = True
+    movie = Movie(np.zeros(mask.shape, np.float32), VOXEL, mask_tzyx=mask)
+    found = _detect(movie, replace(pooled_model(shallow), network=TwoPeaks()), unit_range)
+    assert found.n == 1
+    assert np.abs(found.zyx_um - [2.0, 10.5, 10.5]).max() < 0.6
 
 
 def test_what_lies_outside_the_mask_makes_no_difference(shallow, random_model, unit_range) -> None:

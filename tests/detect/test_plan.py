@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from morula.core.movie import Movie
 from morula.detect.params import DetectParams
-from morula.detect.plan import peak_window_um, plan_blocks, project_block_bytes
+from morula.detect.plan import peak_window_um, plan_blocks
 from morula.errors import ConfigError
 from morula.network.spec import choose_network
 
@@ -36,8 +36,8 @@ def _seen_voxels(block, spec, movie) -> int:
 @settings(deadline=None, max_examples=60)
 @given(
     voxel=st.sampled_from(VOXELS),
-    shape=st.tuples(st.integers(1, 9), st.integers(1, 150), st.integers(1, 700), st.integers(1, 700)),
-    megavoxels=st.floats(0.5, 10),
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 50), st.integers(1, 300), st.integers(1, 300)),
+    megavoxels=st.floats(0.4, 4),
     frames=st.integers(1, 5),
 )
 def test_blocks_tile_the_movie_keep_to_the_memory_and_read_far_enough(voxel, shape, megavoxels, frames) -> None:
@@ -98,11 +98,3 @@ def test_the_window_is_never_smaller_than_an_output_voxel() -> None:
     spec, movie = _spec_and_movie(VOXELS[2], (1, 4, 40, 40))
     assert np.allclose(peak_window_um(movie, spec, DetectParams(window_um=1.0)), [10.1, 2.02, 2.02])
     assert np.allclose(peak_window_um(movie, spec, DetectParams(window_um=5.0)), [10.1, 5.0, 5.0])
-
-
-def test_memory_is_projected_from_the_largest_block() -> None:
-    spec, movie = _spec_and_movie(VOXELS[0], (2, 40, 100, 300))
-    whole = plan_blocks(movie, spec, DetectParams(block_megavoxels=5.0))
-    parts = plan_blocks(movie, spec, DetectParams(block_megavoxels=0.9))
-    assert project_block_bytes(whole, movie) == 40 * 100 * 300 * 200
-    assert project_block_bytes(parts, movie) <= 0.9e6 * 200

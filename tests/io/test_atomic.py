@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
+import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,3 +138,35 @@ def test_every_writer_of_tracks_survives_a_disk_that_refuses(tmp_path: Path, for
         write_tracks(tracks, tmp_path / "out", format=format, overwrite=True)
     assert [item.name for item in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out").stat().st_size < 50_000
+
+
+def left_by(pid: int, path: Path, ending: str = ".tmp") -> Path:
+    return path.with_name(f".{path.name}.{socket.gethostname()}-{pid}{ending}")
+
+
+def dead_pid() -> int:
+    done = subprocess.Popen(["true"])
+    done.wait()
+    return done.pid
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "tracks.csv"
+    abandoned, busy = left_by(dead_pid(), path), left_by(os.getppid(), path)
+    elsewhere = path.with_name(".tracks.csv.another-host-1.tmp")
+    other = left_by(dead_pid(), tmp_path / "more.csv")
+    for place in (abandoned, busy, elsewhere, other):
+        place.write_text("half")
+    with replace_file(path, overwrite=False) as temporary:
+        temporary.write_text("whole")
+    assert {place.name for place in tmp_path.iterdir()} == {"tracks.csv", busy.name, elsewhere.name, other.name}
+
+
+def test_a_folder_moved_aside_by_a_killed_process_is_put_back(tmp_path: Path) -> None:
+    path = tmp_path / "tracks.geff"
+    pid = dead_pid()
+    for place in (left_by(pid, path), left_by(pid, path, ".tmp.old")):
+        place.mkdir()
+    with pytest.raises(DiskError, match="exists already"), replace_folder(path, overwrite=False, is_replaceable=bool):
+        pass
+    assert [place.name for place in tmp_path.iterdir()] == ["tracks.geff"]

@@ -94,10 +94,12 @@ def test_a_checkpoint_that_cannot_be_used_is_ignored_and_nothing_is_touched(tmp_
     assert not state.optimizer.state_dict()["state"]
 
 
-def test_a_place_that_cannot_be_written_is_said_and_the_old_checkpoint_stays(tmp_path) -> None:
+def test_on_a_full_disk_the_old_checkpoint_stays(tmp_path) -> None:
     save_checkpoint(_start(1), tmp_path / "checkpoint", "a")
     before = (tmp_path / "checkpoint").read_bytes()
-    (tmp_path / ".checkpoint.part").mkdir()
-    with pytest.raises((DiskError, IsADirectoryError), match=r"checkpoint"):
+    (tmp_path / ".checkpoint.part").symlink_to("/dev/full")
+    with pytest.raises(DiskError, match=r"checkpoint: the file cannot be written \(No space left on device\)"):
         save_checkpoint(_start(2), tmp_path / "checkpoint", "a")
     assert (tmp_path / "checkpoint").read_bytes() == before
+    save_checkpoint(_start(2), tmp_path / "checkpoint", "a")
+    assert (tmp_path / "checkpoint").read_bytes() != before

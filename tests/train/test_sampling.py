@@ -182,6 +182,38 @@ def test_every_crop_shows_an_annotated_nucleus(scene) -> None:
     assert all(target.near.any() for i in range(20) for target in sampler.draw_batch(i)[1])
 
 
+@pytest.mark.parametrize("warp_share", [0.0, 1.0])
+def test_targets_say_what_the_crops_show(warp_share) -> None:
+    """One blob jumps from frame to frame: where frame t is bright the indicator is, and vectors lead to it in t−1."""
+    rng, frames = np.random.default_rng(3), 6
+    where = np.array([12.0, 20.0, 20.0]) + rng.uniform(-2, 2, (frames, 3))
+    grid = np.stack(np.meshgrid(*map(np.arange, SHAPE[1:]), indexing="ij"), axis=-1)
+    squared = ((grid - where[:, None, None, None]) ** 2).sum(axis=-1)
+    ids = np.arange(frames)
+    labels = annotation_labels(Tracks.from_ids(ids, where, ids, ids - 1))
+    reader = _reader(np.exp(-squared / (2 * 1.5**2)).astype(np.float32))
+    params = replace(
+        PLAIN, warp_share=warp_share, frame_shift_um=1.5, crop_outputs=(12, 12, 12), random_share=0.0, batch_size=8
+    )
+    sampler = CropSampler(reader, labels, _spec((1.0, 1, 1)), params)
+    checked = 0
+    for crop, target in zip(*sampler.draw_batch(0), strict=True):
+        before, here = (_centre_of_light(crop[i].numpy(), sampler.geometry) for i in (0, 1))
+        if target.indicator.max() > 0.5 and crop[0].max() > 0.9:
+            brightest = np.unravel_index(target.indicator.argmax(), target.indicator.shape)
+            assert (np.abs(sampler.geometry.output_um[brightest] - here) < 1.6).all()  # outputs are 2 µm apart
+        if target.moving.any() and crop[0].max() > 0.9:
+            tips = sampler.geometry.output_um + np.moveaxis(target.movement_um, 0, -1)
+            assert np.abs(tips[target.moving] - before).max() < 0.6
+            checked += 1
+    assert checked >= 3
+
+
+def _centre_of_light(crop: np.ndarray, geometry: Geometry) -> np.ndarray:
+    weight = np.where(crop > 0.5, crop, 0.0) ** 2
+    return (geometry.input_um * weight[..., None]).reshape(-1, 3).sum(axis=0) / max(weight.sum(), 1e-9)
+
+
 def _drawn_frames(labels, params, frames: int = 6) -> list[int]:
     """Frames of the crops drawn: the brightness of a frame is its number."""
     tzyx = np.broadcast_to((np.arange(frames) / 10).reshape(-1, 1, 1, 1), (frames, 8, 16, 16)).astype(np.float32)

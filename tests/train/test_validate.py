@@ -68,6 +68,16 @@ def test_vectors_are_judged_by_their_distance_from_the_truth(scene) -> None:
     assert off.movement_um == pytest.approx(10.0, abs=1.8)
 
 
+def test_the_vector_is_read_at_the_nearest_voxel_and_counted_from_the_point(scene) -> None:
+    """The point lies beside the centre (8, 10.5, 30.5) of its output voxel, and so does the tip of its vector."""
+    beside = np.array([0.4, 0.3, -0.7])
+    point = np.array([8.0, 10.5, 30.5]) + beside
+    pair = Tracks.from_ids([0, 1], [point - STEP, point], [1, 2], [-1, 1])
+    result = _validate(scene[0], pair, -STEP)
+    assert result.movement_um == pytest.approx(np.linalg.norm(beside), abs=1e-5)
+    assert _validate(scene[0], pair, -STEP + beside).movement_um == pytest.approx(0.0, abs=1e-5)
+
+
 def test_points_without_a_peak_nearby_are_not_found(scene) -> None:
     tzyx, tracks = scene
     blind = np.where(np.arange(40) < 20, tzyx, 0.0).astype(np.float32)  # the nucleus at x ≥ 27 is gone

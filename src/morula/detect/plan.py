@@ -47,15 +47,6 @@ def plan_blocks(movie: Movie, spec: NetworkSpec, params: DetectParams) -> list[B
     return tile_blocks(movie.shape, (params.block_frames, z, y, x), [(1, 1), *reach])
 
 
-def project_block_bytes(blocks: list[Block], movie: Movie) -> int:
-    """Estimate the peak memory of the largest block in bytes: about 50 float32 numbers per voxel of one frame."""
-    largest = max(
-        int(np.prod([min(s.stop, n) - max(s.start, 0) for s, n in zip(b.read[1:], movie.shape[1:], strict=True)]))
-        for b in blocks
-    )
-    return largest * 200
-
-
 def _halo_vox(movie: Movie, spec: NetworkSpec, params: DetectParams) -> np.ndarray:
     """Voxels a block sees beyond its write region, rounded up to the total stride, order z, y, x."""
     stem, stride = np.array(spec.stem_stride), np.array(spec.total_stride)

@@ -1,19 +1,24 @@
 """Files and folders that appear whole or not at all: written beside their place under another name, then renamed.
 
 Owns the refusal to overwrite, and turns a full or read-only disk into `DiskError`. A folder is only ever replaced by
-a folder; what it replaces must look like something morula wrote (the caller says how it can tell).
+a folder; what it replaces must look like something morula wrote (the caller says how it can tell). What a killed
+process left half-written is removed when the same thing is written again.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import uuid
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from morula.errors import DiskError, MorulaError
+
+_HOST = socket.gethostname()
+_OLD = ".old"
 
 
 @contextmanager
@@ -62,22 +67,57 @@ def replace_folder(path: Path, *, overwrite: bool, is_replaceable: Callable[[Pat
         if not path.exists():
             temporary.rename(path)
             return
-        old = temporary.with_name(temporary.name + ".old")
-        path.rename(old)
-        try:
-            temporary.rename(path)
-        except OSError:
-            old.rename(path)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        exchange_folders(temporary, path)
+
+
+def exchange_folders(new: Path, path: Path) -> None:
+    """Put a finished folder from `name_temporary` in the place of one that is there, which is deleted last."""
+    old = new.with_name(new.name + _OLD)
+    path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def name_temporary(path: Path, ending: str = ".tmp") -> Path:
+    """Return a hidden name beside `path` that no other process uses, after clearing what killed ones left there.
+
+    A folder that was moved aside by a process killed before the new one stood in its place is put back.
+    """
+    name = re.compile(rf"\.{re.escape(path.name)}\.(.+)-(\d+){re.escape(ending)}(?:{re.escape(_OLD)})?")
+    for other in list(path.parent.iterdir()) if path.parent.is_dir() else []:
+        match = name.fullmatch(other.name)
+        if match is None or match[1] != _HOST or _is_alive(int(match[2])):
+            continue
+        if other.name.endswith(_OLD) and not path.exists():
+            other.rename(path)
+        else:
+            _remove(other)
+    return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}{ending}")
+
+
+def _is_alive(pid: int) -> bool:
+    if pid == os.getpid():
+        return False  # this process is not writing it yet
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
 
 
 @contextmanager
 def _temporary_sibling(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    if path.exists() and not overwrite:
-        raise DiskError(f"{path} exists already.", fix="choose another name, or ask to overwrite it")
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = None
     try:
+        temporary = name_temporary(path)
+        if path.exists() and not overwrite:
+            raise DiskError(f"{path} exists already.", fix="choose another name, or ask to overwrite it")
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
     except MorulaError:
@@ -89,7 +129,8 @@ def _temporary_sibling(path: Path, *, overwrite: bool) -> Iterator[Path]:
             fix="free some space or choose another place; what stood there before is unchanged",
         ) from error
     finally:
-        _remove(temporary)
+        if temporary is not None:
+            _remove(temporary)
 
 
 def _remove(temporary: Path) -> None:

@@ -65,7 +65,7 @@ class TrainParams:
     division_share: float = Field(default=0.25, ge=0, le=1)
     """Share of crops centred on a mother or a daughter of an annotated division."""
     random_share: float = Field(default=0.15, ge=0, le=1)
-    """Share of crops centred anywhere in annotated frames (only where the background is taught)."""
+    """Share of crops centred on any label, clear blobs included, instead of an annotation; none with `paper`."""
     warp_share: float = Field(default=0.5, ge=0, le=1)
     """Share of crops rotated, scaled and elastically warped; the others are only mirrored and transposed."""
     elastic_um: float = Field(default=1.0, ge=0)

@@ -103,7 +103,7 @@ def write_report(data: ReportData, path: str | os.PathLike[str], *, progress: Pr
     """
     page = render_report(data, progress=progress)
     target = Path(path)
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
+    unfinished = target.with_name(f".{target.name}.part")
     try:
         unfinished.write_text(page, encoding="utf-8")
         unfinished.replace(target)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from yaozarrs import v04, v05
 from zarr.codecs import BloscCodec
 
 from morula.errors import DiskError, MovieError
+from morula.io.atomic import exchange_folders, name_temporary
 
 _AXES = (("t", "time", "second"), *((axis, "space", "micrometer") for axis in "zyx"))
 _CHUNK_ZYX = (32, 128, 128)
@@ -100,10 +100,11 @@ def write_ome_zarr(
     """
     target, layout = Path(path), layout or ZarrLayout()
     shape = _check_geometry(target, shape_tzyx, np.dtype(dtype), voxel_size_um, frame_interval_s)
+    with _disk_errors(target):
+        beside = name_temporary(target, ".partial")
     if target.exists() and not overwrite:
         raise MovieError(f"{target}: something is there already.", fix="give another path, or ask to overwrite it")
     attributes = _describe(layout, layout.name or target.name, voxel_size_um, frame_interval_s)
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         with _disk_errors(target):
             beside.mkdir(parents=True)
@@ -201,14 +202,7 @@ def _write_frames(array: zarr.Array, frames: Iterable[npt.NDArray[Any]], target:
 def _put_in_place(beside: Path, target: Path) -> None:
     """Rename the finished folder; what was there is moved aside first and deleted last."""
     if target.is_dir():
-        old = beside.with_suffix(".replaced")
-        target.rename(old)
-        try:
-            beside.rename(target)
-        except OSError:
-            old.rename(target)
-            raise
-        shutil.rmtree(old)
+        exchange_folders(beside, target)
     else:
         beside.replace(target)
 
