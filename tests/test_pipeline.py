@@ -333,7 +333,8 @@ def test_ctrl_c_ends_with_a_word_and_the_code_of_interrupted_programs(
     fresh: Path, processes: ForkServerContext
 ) -> None:
     out, err = fresh / "out.txt", fresh / "err.txt"
-    process = processes.Process(target=_run_and_exit, args=(arguments(fresh), str(out), str(err)))
+    endless = [*arguments(fresh), "--set", "train.iterations=100000"]
+    process = processes.Process(target=_run_and_exit, args=(endless, str(out), str(err)))
     process.start()
     wait_for((fresh / "run" / "model" / "train-1-checkpoint.safetensors").exists, process)
     os.kill(process.pid or 0, signal.SIGINT)
@@ -347,6 +348,7 @@ def test_ctrl_c_ends_with_a_word_and_the_code_of_interrupted_programs(
 def _run_and_exit(texts: list[str], out: str, err: str) -> None:
     import sys
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C
     with open(out, "w") as sys.stdout, open(err, "w") as sys.stderr:  # noqa: PTH123
         code = execute_command(texts)
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
