@@ -12,8 +12,6 @@ from morula.measure.measurements import Measurements
 from morula.measure.movie import measure_movie
 from morula.measure.settings import DerivedSettings, derive_settings
 
-_MATCH_PER_WINDOW = 1.2
-
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -60,8 +58,6 @@ def draft_config(
     inputs = open_inputs(config)
     measured = measure_movie(inputs.movie, inputs.train, progress=progress)
     derived = derive_settings(measured, inputs.movie.voxel_size_um)
-    window = derived.peak_window_um
-    match = round(_MATCH_PER_WINDOW * window, 1)
     drafted = replace(
         config,
         train=replace(
@@ -72,9 +68,9 @@ def draft_config(
             blob_sigma_um=derived.blob_sigma_um,
             link_distance_um=derived.max_distance_um,
         ),
-        detect=replace(config.detect, window_um=window),
+        detect=replace(config.detect, window_um=derived.peak_window_um),
         candidates=replace(config.candidates, max_distance_um=derived.max_distance_um),
-        evaluate=replace(config.evaluate, max_distance_um=match),
+        evaluate=replace(config.evaluate, max_distance_um=derived.match_distance_um),
     )
     reasons = {
         "train.target_sigma_um": derived.reasons["target_sigma_um"],
@@ -84,7 +80,7 @@ def draft_config(
         "train.link_distance_um": derived.reasons["max_distance_um"],
         "detect.window_um": derived.reasons["peak_window_um"],
         "candidates.max_distance_um": derived.reasons["max_distance_um"],
-        "evaluate.max_distance_um": "1.2 peak windows: about half the spacing of nuclei",
+        "evaluate.max_distance_um": derived.reasons["match_distance_um"],
     }
     return Draft(drafted, reasons, measured, derived.warnings)
 

@@ -39,7 +39,7 @@ def test_a_usual_embryo_gets_the_settings_that_worked_on_such_embryos():
     derived = derive_settings(EMBRYO, VOXEL)
     np.testing.assert_allclose(derived.target_sigma_um, (1.6, 1.3, 1.3), atol=0.05)
     assert derived.mask_radius_um == 3.5
-    assert derived.peak_window_um == 2.9
+    assert derived.peak_window_um == 3.1
     assert derived.blob_sigma_um == 1.5
     assert derived.max_distance_um == 5.4
     assert derived.warnings == ()
@@ -64,7 +64,7 @@ def test_all_lengths_scale_with_the_unit(factor):
         motion=Motion(1.0 * factor, 2.5 * factor, 2.2 * factor, 4.4 * factor, None),
     )
     one, other = derive_settings(EMBRYO, VOXEL), derive_settings(scaled, np.array(VOXEL) * factor)
-    for name in ("mask_radius_um", "peak_window_um", "blob_sigma_um", "max_distance_um"):
+    for name in ("mask_radius_um", "peak_window_um", "match_distance_um", "blob_sigma_um", "max_distance_um"):
         assert getattr(other, name) == pytest.approx(getattr(one, name) * factor, rel=0.1)
 
 
@@ -91,6 +91,17 @@ def test_thick_slices_set_the_least_width_of_the_target():
 def test_a_frame_with_a_single_nucleus_falls_back_on_its_size():
     derived = derive_settings(replace(EMBRYO, spacing_um=None), VOXEL)
     assert derived.max_distance_um == pytest.approx(5.3, abs=0.2)
+
+
+def test_wide_flat_nuclei_get_a_window_narrower_than_themselves():
+    """As in Fluo-N3DH-CHO, where 1.4 half-widths hid a dim cell in mitosis beside a bright neighbour."""
+    flat = replace(EMBRYO, nucleus_radius_um=(1.2, 6.7, 6.7), spacing_um=18.7)
+    assert derive_settings(flat, (1.0, 0.2, 0.2)).peak_window_um == 6.0
+
+
+def test_nuclei_blurred_along_z_get_a_window_that_spans_the_blur():
+    deep = replace(EMBRYO, nucleus_radius_um=(3.0, 2.1, 2.1))
+    assert derive_settings(deep, VOXEL).peak_window_um == 3.6
 
 
 def test_daughters_that_part_widely_widen_the_reach():

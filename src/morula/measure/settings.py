@@ -17,7 +17,8 @@ from morula.measure.measurements import Measurements, Triple
 
 _TARGET_PER_RADIUS, _TARGET_PER_SPACING, _LEAST_TARGET_VOX = 0.6, 0.18, 0.7
 _MASK_PER_RADIUS, _MASK_PER_SPACING = 1.65, 0.45
-_WINDOW_PER_RADIUS, _WINDOW_PER_SPACING = 1.4, 0.45
+_WINDOW_PER_WIDTH, _WINDOW_PER_DEPTH, _WINDOW_PER_SPACING = 0.9, 1.2, 0.45
+_MATCH_PER_SPACING = 0.5
 _REACH_PER_MOTION, _REACH_PER_DAUGHTERS = 1.5, 1.2
 _LEAST_REACH_PER_SPACING, _MOST_REACH_PER_SPACING = 0.6, 1.5
 _SPACING_PER_RADIUS = 4.0
@@ -35,7 +36,10 @@ class DerivedSettings:
     mask_radius_um
         Radius around an annotation within which the training loss counts.
     peak_window_um
-        A detection has the highest indicator within this radius.
+        A detection has the highest indicator within this radius. Too small, and a nucleus blurred along z is found
+        twice; too large, and a dim nucleus is lost beside a bright one, or two daughters are found as one.
+    match_distance_um
+        A cell counts as found within this distance of the truth.
     blob_sigma_um, blob_threshold
         Scale and least response of nuclei as blobs: background in training, and the baseline.
     max_distance_um
@@ -49,6 +53,7 @@ class DerivedSettings:
     target_sigma_um: Triple
     mask_radius_um: float
     peak_window_um: float
+    match_distance_um: float
     blob_sigma_um: float
     blob_threshold: float
     max_distance_um: float
@@ -78,7 +83,10 @@ def derive_settings(measured: Measurements, voxel_size_um: Sequence[float] | Flo
     return DerivedSettings(
         target_sigma_um=(_rounded(target[0]), _rounded(target[1]), _rounded(target[2])),
         mask_radius_um=_rounded(min(_MASK_PER_RADIUS * wide, _MASK_PER_SPACING * spacing)),
-        peak_window_um=_rounded(min(_WINDOW_PER_RADIUS * wide, _WINDOW_PER_SPACING * spacing)),
+        peak_window_um=_rounded(
+            min(max(_WINDOW_PER_WIDTH * wide, _WINDOW_PER_DEPTH * deep), _WINDOW_PER_SPACING * spacing)
+        ),
+        match_distance_um=_rounded(_MATCH_PER_SPACING * spacing),
         blob_sigma_um=_rounded(measured.blob_sigma_um),
         blob_threshold=_rounded(measured.blob_threshold),
         max_distance_um=_rounded(reach),
@@ -87,7 +95,9 @@ def derive_settings(measured: Measurements, voxel_size_um: Sequence[float] | Flo
             f"the spacing {spacing:.1f} µm so that neighbours stay apart, at least 0.7 voxels",
             "mask_radius_um": f"1.65 half-widths, at most 0.45 of the spacing so that it does not reach the neighbour "
             f"({size})",
-            "peak_window_um": f"1.4 half-widths, at most 0.45 of the spacing so that daughters stay two ({size})",
+            "peak_window_um": f"0.9 of the half-width across, at least 1.2 of the one along z ({deep:.1f} µm) so that none "
+            f"is found twice, at most 0.45 of the spacing so that daughters stay two ({size})",
+            "match_distance_um": f"half the spacing of nuclei ({spacing:.1f} µm)",
             "blob_sigma_um": f"scale at which the annotated nuclei answer most, a ball of radius "
             f"{3**0.5 * measured.blob_sigma_um:.1f} µm",
             "blob_threshold": "from the response at annotated points and the split between noise and nuclei, "
