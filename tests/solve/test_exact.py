@@ -1,99 +1,66 @@
 from __future__ import annotations
 
-from itertools import product
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_problems import cheapest, problems, real, respects
 
 from morula.errors import SolveError
 from morula.solve import exact
-from morula.solve.costs import Costs, sum_costs
+from morula.solve.costs import Costs
 from morula.solve.exact import bound_by_duals, solve_exactly
 from morula.solve.forest import check_forest
 from morula.solve.formulation import formulate
 from morula.solve.highs import Run, run_highs
+from morula.solve.problem import Problem
 from morula.solve.solution import Limits
 
-whole = st.integers(-6, 6).map(float)
-real = st.floats(-6, 6, allow_nan=False, width=32)
 
-
-@st.composite
-def problems(draw, numbers=None):
-    """Any graph of up to 7 nodes in 4 frames with up to 9 links, links over frames included; costs of any sign."""
-    numbers = draw(st.sampled_from([whole, real])) if numbers is None else numbers
-    t = sorted(draw(st.lists(st.integers(0, 3), min_size=1, max_size=7)))
-    pairs = [(p, c) for p, c in product(range(len(t)), repeat=2) if t[p] < t[c]]
-    edges = draw(st.lists(st.sampled_from(pairs), max_size=9, unique=True)) if pairs else []
-    column = lambda n: np.array(draw(st.lists(numbers, min_size=n, max_size=n)), float)  # noqa: E731
-    n, m = len(t), len(edges)
-    costs = Costs(node=column(n), edge=column(m), start=column(n), division=column(n))
-    return np.array(edges, np.int64).reshape(-1, 2), costs
-
-
-def cheapest(edges, costs):
-    """Cost of the cheapest forest, by trying every set of links; nodes without links join where they pay."""
-    n = len(costs.node)
-    best = np.inf
-    for chosen in product([False, True], repeat=len(edges)):
-        links = edges[np.array(chosen, bool)]
-        parents, children = np.bincount(links[:, 1], minlength=n), np.bincount(links[:, 0], minlength=n)
-        if parents.max() > 1 or children.max() > 2:
-            continue
-        node = (parents + children > 0) | (costs.node + costs.start < 0)
-        best = min(best, sum_costs(costs, edges, node, np.array(chosen, bool)))
-    return best
-
-
-@settings(max_examples=120, deadline=None)
-@given(problem=problems(), formulation=st.sampled_from(["tight", "paper"]))
+@settings(max_examples=150, deadline=None)
+@given(problem=problems(pinned=True), formulation=st.sampled_from(["tight", "paper"]))
 def test_it_finds_the_cheapest_of_all_forests_and_proves_it(problem, formulation):
-    edges, costs = problem
-    solution = solve_exactly(edges, costs, Limits(), formulation=formulation)
-    check_forest(edges, solution.node_selected, solution.edge_selected)
-    found = sum_costs(costs, edges, solution.node_selected, solution.edge_selected)
-    assert found == pytest.approx(cheapest(edges, costs), abs=1e-6)
+    solution = solve_exactly(problem, Limits(), formulation=formulation)
+    check_forest(problem.edges, solution.node_selected, solution.edge_selected)
+    found = problem.price(solution.node_selected, solution.edge_selected)
+    assert found == pytest.approx(cheapest(problem), abs=1e-6)
     assert solution.proven
     assert solution.lower_bound == pytest.approx(found, abs=1e-6)
     assert solution.lower_bound <= found
+    assert respects(problem, solution)
 
 
 @settings(max_examples=40, deadline=None)
-@given(problem=problems(), seed=st.integers(0, 2**16))
+@given(problem=problems(pinned=True), seed=st.integers(0, 2**16))
 def test_the_bound_of_any_dual_values_is_below_the_cheapest_forest(problem, seed):
-    edges, costs = problem
-    program = formulate(edges, costs, "tight")
+    program = formulate(problem, "tight")
     dual = np.random.default_rng(seed).normal(0, 3, len(program.lower))
-    assert bound_by_duals(program, dual)[0] <= cheapest(edges, costs) + 1e-9
+    assert bound_by_duals(program, dual)[0] <= cheapest(problem) + 1e-9
 
 
 @settings(max_examples=40, deadline=None)
 @given(problem=problems(), values=st.lists(st.floats(0, 1), min_size=40, max_size=40))
 def test_any_point_of_the_relaxation_is_rounded_to_a_forest(problem, values):
     """The point is that of the relaxation for some other costs, halfway to the one for these."""
-    edges, costs = problem
-    search = exact._Search(edges, costs, "paper")
-    other = np.resize(values, len(search.program.cost)) - 0.5
-    program = type(search.program)(other, search.program.rows, search.program.lower, search.program.upper)
+    search = exact._Search(problem, "paper")
+    program = replace(search.program, cost=np.resize(values, len(search.program.cost)) - 0.5)
     point = (run_highs(program, integral=False).values + run_highs(search.program, integral=False).values) / 2
     forest = search.round_to_forest(point)
-    check_forest(edges, forest.node, forest.edge)
+    check_forest(problem.edges, forest.node, forest.edge)
 
 
 @settings(max_examples=30, deadline=None)
 @given(problem=problems(numbers=real), seed=st.integers(0, 99))
 def test_the_order_of_the_links_and_the_unit_of_the_costs_do_not_matter(problem, seed):
-    edges, costs = problem
-    order = np.random.default_rng(seed).permutation(len(edges))
-    shuffled = Costs(node=costs.node, edge=costs.edge[order], start=costs.start, division=costs.division)
-    one = solve_exactly(edges, costs, Limits())
-    other = solve_exactly(edges[order], shuffled.scaled(1e-6), Limits())
-    price = sum_costs(costs, edges, one.node_selected, one.edge_selected)
-    back = np.zeros(len(edges), bool)
+    order = np.random.default_rng(seed).permutation(problem.m)
+    shuffled = problem.cut(np.arange(problem.n), order).scaled(1e-6)
+    one, other = solve_exactly(problem, Limits()), solve_exactly(shuffled, Limits())
+    back = np.zeros(problem.m, bool)
     back[order] = other.edge_selected
-    assert sum_costs(costs, edges, other.node_selected, back) == pytest.approx(price, abs=1e-6)
+    price = problem.price(one.node_selected, one.edge_selected)
+    assert problem.price(other.node_selected, back) == pytest.approx(price, abs=1e-6)
 
 
 def _hard(instances):
@@ -108,58 +75,58 @@ def _hard(instances):
         start=np.where(graph.nodes.t == 0, 0.0, 6.0),
         division=np.full(n, -0.5),
     )
-    return graph.edges, costs
+    return Problem(graph.edges, costs)
 
 
 def test_a_fractional_relaxation_is_closed_by_the_search(instances):
-    edges, costs = _hard(instances)
-    program = formulate(edges, costs, "tight")
+    problem = _hard(instances)
+    program = formulate(problem, "tight")
     values = run_highs(program, integral=False).values
     assert (np.abs(values - np.round(values)) > 0.01).any()
-    solution = solve_exactly(edges, costs, Limits())
+    solution = solve_exactly(problem, Limits())
     plain = run_highs(program, integral=True)
-    found = sum_costs(costs, edges, solution.node_selected, solution.edge_selected)
+    found = problem.price(solution.node_selected, solution.edge_selected)
     assert solution.proven
     assert found == pytest.approx(program.cost @ plain.values, rel=1e-9)
 
 
 def test_the_same_problem_has_the_same_answer_twice(instances):
-    edges, costs = _hard(instances)
-    one, other = solve_exactly(edges, costs, Limits()), solve_exactly(edges, costs, Limits())
+    problem = _hard(instances)
+    one, other = solve_exactly(problem, Limits()), solve_exactly(problem, Limits())
     assert np.array_equal(one.edge_selected, other.edge_selected)
     assert one.lower_bound == other.lower_bound
 
 
 def test_a_gap_that_is_good_enough_ends_the_search_with_an_honest_bound(instances):
-    edges, costs = _hard(instances)
-    best = solve_exactly(edges, costs, Limits())
-    quick = solve_exactly(edges, costs, Limits(gap=0.5))
-    optimum = sum_costs(costs, edges, best.node_selected, best.edge_selected)
-    found = sum_costs(costs, edges, quick.node_selected, quick.edge_selected)
+    problem = _hard(instances)
+    best = solve_exactly(problem, Limits())
+    quick = solve_exactly(problem, Limits(gap=0.5))
+    optimum = problem.price(best.node_selected, best.edge_selected)
+    found = problem.price(quick.node_selected, quick.edge_selected)
     assert quick.lower_bound <= optimum + 1e-9 <= found + 2e-9
     assert found - quick.lower_bound <= 0.5 * abs(found)
     assert not quick.proven
 
 
 def test_a_search_out_of_time_returns_the_forest_in_hand(instances, monkeypatch):
-    edges, costs = _hard(instances)
+    problem = _hard(instances)
 
     def out_of_time(program, *, integral, **limits):
         if not integral:
             return run_highs(program, integral=False, **limits)
         return Run("time limit", "Time limit reached", None, np.zeros(len(program.lower)), -np.inf)
 
-    optimum = solve_exactly(edges, costs, Limits())
+    optimum = solve_exactly(problem, Limits())
     monkeypatch.setattr(exact, "run_highs", out_of_time)
-    solution = solve_exactly(edges, costs, Limits())
-    check_forest(edges, solution.node_selected, solution.edge_selected)
+    solution = solve_exactly(problem, Limits())
+    check_forest(problem.edges, solution.node_selected, solution.edge_selected)
     assert not solution.proven
     assert solution.node_selected.any()
     assert solution.lower_bound <= optimum.lower_bound
 
 
 def test_no_time_for_the_relaxation_is_an_error_and_no_empty_answer(instances):
-    edges, costs = _hard(instances)
+    problem = _hard(instances)
     with pytest.raises(SolveError, match=r"no forest found for 400 nodes and \d+ edges: Time limit reached") as raised:
-        solve_exactly(edges, costs, Limits.starting_now(0.0, 1e-9))
+        solve_exactly(problem, Limits.starting_now(0.0, 1e-9))
     assert "raise or remove solve.time_limit_s" in str(raised.value)

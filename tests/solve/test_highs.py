@@ -9,7 +9,12 @@ from morula.solve.highs import run_highs
 
 # three things of worth 2 each, of which at most 1.5 may be taken
 KNAPSACK = Program(
-    cost=np.array([-2.0, -2.0, -2.0]), rows=csr_array(np.ones((1, 3))), lower=np.array([-np.inf]), upper=np.array([1.5])
+    cost=np.array([-2.0, -2.0, -2.0]),
+    least=np.zeros(3),
+    most=np.ones(3),
+    rows=csr_array(np.ones((1, 3))),
+    lower=np.array([-np.inf]),
+    upper=np.array([1.5]),
 )
 
 

@@ -7,7 +7,7 @@ are not finite.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,8 +25,9 @@ class Costs(ReadOnlyColumns):
 
     Parameters
     ----------
-    node, start, division
-        Cost of taking each node, of a track that begins there, and of a division there, shape (n,).
+    node, start, division, end
+        Cost of taking each node, of a track that begins there, of a division there, and of a track that ends there
+        (an empty array stands for 0 everywhere), shape (n,).
     edge
         Cost of each link, shape (m,).
 
@@ -40,10 +41,13 @@ class Costs(ReadOnlyColumns):
     edge: FloatArray
     start: FloatArray
     division: FloatArray
+    end: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         n, m = len(self.node), len(self.edge)
-        for name, size in (("node", n), ("edge", m), ("start", n), ("division", n)):
+        if not len(self.end):
+            object.__setattr__(self, "end", np.zeros(n))
+        for name, size in (("node", n), ("edge", m), ("start", n), ("division", n), ("end", n)):
             try:
                 values = column(getattr(self, name), np.float64, (size,), f"{name} costs")
             except ValueError as error:
@@ -59,7 +63,7 @@ class Costs(ReadOnlyColumns):
 
         Solvers compare costs with fixed tolerances; in this unit a typical cost is near 1 whatever the user's weights.
         """
-        sizes = np.abs(np.concatenate([self.node, self.edge, self.start, self.division]))
+        sizes = np.abs(np.concatenate([self.node, self.edge, self.start, self.division, self.end]))
         sizes = sizes[sizes > 0]
         return float(2.0 ** np.floor(np.log2(np.median(sizes)))) if len(sizes) else 1.0
 
@@ -70,6 +74,17 @@ class Costs(ReadOnlyColumns):
             edge=self.edge * factor,
             start=self.start * factor,
             division=self.division * factor,
+            end=self.end * factor,
+        )
+
+    def rows(self, nodes: IntArray, edges: IntArray) -> Costs:
+        """Return the costs of some nodes and links, in the order of the rows given."""
+        return Costs(
+            node=self.node[nodes],
+            edge=self.edge[edges],
+            start=self.start[nodes],
+            division=self.division[nodes],
+            end=self.end[nodes],
         )
 
 
@@ -88,8 +103,9 @@ def price_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
     Returns
     -------
     costs
-        ``tau_V + w_V s`` per node, ``w_E d`` per edge, c_T and c_D per node; c_T is 0 in the first frame that has
-        nodes and near the movie's faces, as the settings say (Malin-Mayor et al. 2023, "Candidate graph optimisation").
+        ``tau_V + w_V s`` per node, ``w_E d`` per edge plus the skip cost for each frame it leaves out, c_T and c_D per
+        node (Malin-Mayor et al. 2023, "Candidate graph optimisation"), and the end cost; c_T is 0 in the first frame
+        that has nodes, the end cost in the last, and both near the movie's faces, as the settings say.
 
     Raises
     ------
@@ -100,14 +116,19 @@ def price_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
     start = np.full(nodes.n, params.start_cost)
     if params.free_first_frame and nodes.n:
         start[nodes.t == nodes.t[0]] = 0.0
+    end = np.full(nodes.n, params.end_cost)
+    end[nodes.t == nodes.t[-1:]] = 0.0
     if params.free_border_um > 0 and extent_um is not None:
-        start[_lie_near_faces(nodes.zyx_um, np.asarray(extent_um), params.free_border_um)] = 0.0
+        near = _lie_near_faces(nodes.zyx_um, np.asarray(extent_um), params.free_border_um)
+        start[near], end[near] = 0.0, 0.0
+    skipped = nodes.t[graph.edges[:, 1]] - nodes.t[graph.edges[:, 0]] - 1
     with np.errstate(over="ignore", invalid="ignore"):
         return Costs(
             node=params.node_constant + params.node_score_weight * nodes.score,
-            edge=params.edge_distance_weight * graph.distance_um,
+            edge=params.edge_distance_weight * graph.distance_um + params.skip_cost * skipped,
             start=start,
             division=np.full(nodes.n, params.division_cost),
+            end=end,
         )
 
 
@@ -128,7 +149,8 @@ def _lie_near_faces(zyx_um: FloatArray, extent_um: FloatArray, border_um: float)
 def sum_costs(costs: Costs, edges: IntArray, node_selected: BoolArray, edge_selected: BoolArray) -> float:
     """Return the cost of a choice, the plain sum in float64, constants included.
 
-    A selected node without selected parent edge is a start; one with two selected child edges is a division.
+    A selected node without selected parent edge is a start, one without selected child edge an end; one with two
+    selected child edges is a division.
 
     Parameters
     ----------
@@ -147,4 +169,5 @@ def sum_costs(costs: Costs, edges: IntArray, node_selected: BoolArray, edge_sele
         + costs.edge[edge_selected].sum()
         + costs.start[node_selected & (parents == 0)].sum()
         + costs.division[children == 2].sum()
+        + costs.end[node_selected & (children == 0)].sum()
     )

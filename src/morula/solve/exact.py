@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from morula.core.columns import BoolArray, FloatArray, IntArray
+from morula.core.columns import BoolArray, FloatArray
 from morula.errors import SolveError
-from morula.solve.costs import Costs, sum_costs
 from morula.solve.formulation import Formulation, Program, formulate
 from morula.solve.highs import Run, run_highs
+from morula.solve.problem import Problem
 from morula.solve.solution import Limits, Solution
 
 _NEIGHBOURHOOD = 6  # steps over shared rows away from a fractional column: about three links in each direction
@@ -29,15 +29,13 @@ _INTEGRAL = 1e-6  # how far from 0 or 1 a value may lie and still count as such
 _EQUAL = 1e-9  # relative difference of two sums of float64 that is nothing but rounding
 
 
-def solve_exactly(edges: IntArray, costs: Costs, limits: Limits, *, formulation: Formulation = "tight") -> Solution:
+def solve_exactly(problem: Problem, limits: Limits, *, formulation: Formulation = "tight") -> Solution:
     """Find the cheapest forest and prove it, or the best within the limits.
 
     Parameters
     ----------
-    edges
-        Rows of parent and child, shape (m, 2).
-    costs
-        Costs of the n nodes and m edges, any sign.
+    problem
+        Links, costs of any sign, and pins.
     limits
         Gap that is good enough, and deadline.
     formulation
@@ -58,8 +56,10 @@ def solve_exactly(edges: IntArray, costs: Costs, limits: Limits, *, formulation:
     On one core 10 000 nodes and 40 000 edges take about 0.5 s, 100 000 and 490 000 about 8 s
     (``benchmarks/bench_solve.py --nodes N --edges M``).
     """
-    unit = costs.find_unit()
-    search = _Search(edges, costs.scaled(1 / unit), formulation)
+    if not problem.n:
+        return Solution(np.zeros(0, bool), np.zeros(0, bool), lower_bound=0.0, proven=True)
+    unit = problem.costs.find_unit()
+    search = _Search(problem.scaled(1 / unit), formulation)
     values, row_dual = search.relax(limits)
     bound, reduced_cost = bound_by_duals(search.program, row_dual)
     best = search.round_to_forest(values)
@@ -88,7 +88,7 @@ def bound_by_duals(program: Program, row_dual: FloatArray) -> tuple[float, Float
     Returns
     -------
     bound
-        No point of the program costs less (weak duality: each column takes the better of 0 and its reduced cost).
+        No point of the program costs less (weak duality: each column takes the better of its bounds).
     reduced_cost
         Shape (columns,).
     """
@@ -96,7 +96,8 @@ def bound_by_duals(program: Program, row_dual: FloatArray) -> tuple[float, Float
     dual = np.where(usable, row_dual, 0.0)
     side = np.where(dual > 0, program.lower, program.upper)
     reduced_cost = program.cost - program.rows.T @ dual
-    return float(dual[usable] @ side[usable] + np.minimum(reduced_cost, 0.0).sum()), reduced_cost
+    columns = np.minimum(reduced_cost * program.least, reduced_cost * program.most)
+    return float(dual[usable] @ side[usable] + columns.sum()), reduced_cost
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,9 +115,8 @@ class _Forest:
 class _Search:
     """The steps of the strategy on one graph."""
 
-    def __init__(self, edges: IntArray, costs: Costs, formulation: Formulation) -> None:
-        self.edges, self.costs = edges, costs
-        self.program = formulate(edges, costs, formulation)
+    def __init__(self, problem: Problem, formulation: Formulation) -> None:
+        self.problem, self.program = problem, formulate(problem, formulation)
 
     def relax(self, limits: Limits) -> tuple[FloatArray, FloatArray]:
         """Solve the linear relaxation; return its values and row duals."""
@@ -127,9 +127,9 @@ class _Search:
 
     def round_to_forest(self, values: FloatArray) -> _Forest:
         """Take every link above one half (at most one parent has it) and of three children the two strongest."""
-        n, m = len(self.costs.node), len(self.edges)
+        n, m = self.problem.n, self.problem.m
         weight = values[n : n + m]
-        parent = self.edges[:, 0]
+        parent = self.problem.edges[:, 0]
         order = np.lexsort((-weight, parent))
         rank = np.empty(m, np.int64)
         rank[order] = np.arange(m) - np.searchsorted(parent[order], parent[order])
@@ -166,13 +166,13 @@ class _Search:
 
     def _measure(self, node: BoolArray, edge: BoolArray) -> _Forest:
         node = node.copy()
-        node[self.edges[edge].ravel()] = True
-        return _Forest(node, edge, sum_costs(self.costs, self.edges, node, edge))
+        node[self.problem.edges[edge].ravel()] = True
+        return _Forest(node, edge, self.problem.price(node, edge))
 
     def _failure(self, run: Run) -> SolveError:
         late = run.status == "time limit"
         return SolveError(
-            f"no forest found for {len(self.costs.node)} nodes and {len(self.edges)} edges: {run.detail}.",
+            f"no forest found for {self.problem.n} nodes and {self.problem.m} edges: {run.detail}.",
             measured="the solver stopped in the linear relaxation, before any solution",
             cause="a time limit too short for this graph"
             if late

@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import time
 
-import numpy as np
-
 from morula.core.columns import FloatArray
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection, SolveStatus
@@ -18,12 +16,18 @@ from morula.solve.costs import Costs, price_graph, sum_costs
 from morula.solve.exact import solve_exactly
 from morula.solve.forest import check_forest, keep_long_lineages
 from morula.solve.params import SolveParams
+from morula.solve.problem import Pins, Problem
 from morula.solve.solution import Limits, Solution
+
+_MOST_EXACT_NODES = 30_000
+"""Up to here HiGHS proves the optimum in a few seconds; its time grows faster than the graph."""
 
 logger = logging.getLogger(__name__)
 
 
-def solve_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatArray | None = None) -> Selection:
+def solve_graph(
+    graph: CandidateGraph, params: SolveParams, *, extent_um: FloatArray | None = None, pins: Pins | None = None
+) -> Selection:
     """Choose the cheapest forest of a candidate graph (Malin-Mayor et al. 2023, "Candidate graph optimisation").
 
     Parameters
@@ -35,6 +39,8 @@ def solve_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
     extent_um
         Centre of the movie's last voxel, µm, order z, y, x, shape (3,), for `params.free_border_um`; None for a bare
         graph.
+    pins
+        Nodes and links taken or left whatever they cost; None for none.
 
     Returns
     -------
@@ -48,7 +54,7 @@ def solve_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
     GraphError
         If a cost is not finite.
     SolveError
-        If no forest was found within the time limit.
+        If no forest was found within the time limit, or pins contradict each other.
 
     Examples
     --------
@@ -61,11 +67,7 @@ def solve_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
     """
     began = time.perf_counter()
     costs = price_graph(graph, params, extent_um=extent_um)
-    limits = Limits.starting_now(params.gap, params.time_limit_s)
-    if graph.nodes.n:
-        solution = solve_exactly(graph.edges, costs, limits, formulation=params.formulation)
-    else:
-        solution = Solution(np.zeros(0, bool), np.zeros(0, bool), lower_bound=0.0, proven=True)
+    solution = _solve(Problem(graph.edges, costs, pins or Pins.none(graph.nodes.n, graph.n_edges)), params)
     check_forest(graph.edges, solution.node_selected, solution.edge_selected)
     selection = _finish(graph, costs, solution, params.min_track_frames, began)
     logger.debug(
@@ -77,6 +79,18 @@ def solve_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
         selection.gap,
     )
     return selection
+
+
+def _solve(problem: Problem, params: SolveParams) -> Solution:
+    """Prove the optimum of small problems; find a forest and a bound for large ones."""
+    method = params.method
+    if method == "auto":
+        method = "exact" if problem.n <= _MOST_EXACT_NODES or params.formulation == "paper" else "ascent"
+    if method == "exact":
+        return solve_exactly(problem, Limits.starting_now(0.0, params.time_limit_s), formulation=params.formulation)
+    from morula.solve.large import solve_by_ascent  # compiles; small problems do without
+
+    return solve_by_ascent(problem, Limits.starting_now(params.gap, params.time_limit_s))
 
 
 def _finish(graph: CandidateGraph, costs: Costs, solution: Solution, min_frames: int, began: float) -> Selection:

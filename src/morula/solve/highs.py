@@ -100,8 +100,8 @@ def _build_model(program: Program, lower: FloatArray | None, upper: FloatArray |
     columns = len(program.cost)
     model.num_col_, model.num_row_ = columns, len(program.lower)
     model.col_cost_ = program.cost
-    model.col_lower_ = np.zeros(columns) if lower is None else lower
-    model.col_upper_ = np.ones(columns) if upper is None else upper
+    model.col_lower_ = program.least if lower is None else np.clip(lower, program.least, program.most)
+    model.col_upper_ = program.most if upper is None else np.clip(upper, program.least, program.most)
     model.row_lower_, model.row_upper_ = program.lower, program.upper
     model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     model.a_matrix_.start_ = program.rows.indptr.astype(np.int32)

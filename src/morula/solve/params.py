@@ -17,10 +17,11 @@ class SolveParams:
     """Cost weights and limits (table ``[solve]`` of a run's configuration).
 
     A choice costs ``sum(node_constant + node_score_weight * score)`` over its detections, plus
-    ``edge_distance_weight * distance`` over its links, plus `start_cost` for each track that begins and `division_cost`
-    for each division. The cheapest forest wins, so whatever pays must be negative: with the defaults a good detection
-    (score 0.8) pays 12 and a link of 1.5 µm costs 1.5. The defaults made the fewest errors of six settings on two
-    rendered embryos with our network's detections; `tune` finds better ones on validation annotations.
+    ``edge_distance_weight * distance`` over its links, plus `start_cost` for each track that begins, `end_cost` for
+    each that ends, `division_cost` for each division and `skip_cost` for each frame a link leaves out. The cheapest
+    forest wins, so whatever pays must be negative: with the defaults a good detection (score 0.8) pays 12 and a link of
+    1.5 µm costs 1.5. The defaults made the fewest errors of six settings on two rendered embryos with our network's
+    detections; `tune` finds better ones on validation annotations.
     """
 
     node_constant: float = Field(default=4.0, allow_inf_nan=False)
@@ -42,20 +43,34 @@ class SolveParams:
     """Cost of a division (c_D; 1 in the paper, on another scale). With the start cost it decides what an extra cell
     nearby is: a daughter if its link is shorter than start_cost − division_cost µm, a new track otherwise."""
 
+    end_cost: float = Field(default=0.0, allow_inf_nan=False)
+    """Cost of a track that ends before the last frame that has detections (0 in the paper). A cell that dies, leaves or
+    is lost pays it; raise it where cells hardly ever do."""
+
+    skip_cost: float = Field(default=4.0, allow_inf_nan=False)
+    """Cost of each frame a link leaves out, where `candidates.max_skip_frames` offers such links. Below start_cost,
+    or a track broken by a missed detection is never joined."""
+
     free_first_frame: bool = True
     """Tracks that begin in the first frame with detections pay no start cost: their cells were there before."""
 
     free_border_um: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Tracks that begin within this distance in µm of a face of the movie, z faces included, pay no start cost: their
-    cells may have come in. Without effect on a bare graph, whose faces are unknown. Keep it far below half of the
-    thinnest axis, or no start costs anything and new tracks take the place of divisions."""
+    """Tracks that begin or end within this distance in µm of a face of the movie, z faces included, pay nothing for it:
+    their cells may have come in or gone out. Without effect on a bare graph, whose faces are unknown. Keep it far below
+    half of the thinnest axis, or no start costs anything and new tracks take the place of divisions."""
 
-    gap: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Relative gap between cost and lower bound at which to stop; 0 asks for the proven optimum."""
+    method: Literal["auto", "exact", "ascent"] = "auto"
+    """How the cheapest forest is sought: "exact" proves it with HiGHS (graphs up to some 100 000 detections), "ascent"
+    gives a forest and a bound on how much cheaper any other could be (dual ascent, millions of detections), "auto"
+    takes "exact" up to 30 000 detections and "ascent" beyond."""
+
+    gap: float = Field(default=1e-4, ge=0, allow_inf_nan=False)
+    """Relative gap between cost and lower bound at which "ascent" stops; the result says which gap was reached. "exact"
+    always asks for proof."""
 
     time_limit_s: float | None = Field(default=None, gt=0)
-    """Wall time in seconds after which the best forest so far is taken (its status and gap say so). None by default: a
-    time limit makes the answer depend on the machine."""
+    """Wall time in seconds after which the best forest so far is taken (its status and gap say so); "ascent" always
+    finishes its first forest. None by default: a time limit makes the answer depend on the machine."""
 
     min_track_frames: int = Field(default=1, ge=1)
     """Lineages that span fewer frames than this are dropped after solving (not where the whole graph is shorter); 1

@@ -61,7 +61,7 @@ class Problem(ReadOnlyColumns):
     costs
         Costs of the n nodes and m links.
     pins
-        What is decided already; None for nothing.
+        What is decided already; empty ones stand for nothing.
 
     Raises
     ------
@@ -73,7 +73,7 @@ class Problem(ReadOnlyColumns):
 
     edges: IntArray
     costs: Costs
-    pins: Pins = field(default=None)  # type: ignore[assignment]  # filled in below
+    pins: Pins = field(default_factory=lambda: Pins.none(0, 0))
 
     def __post_init__(self) -> None:
         edges = column(self.edges, np.int64, (None, 2), "edges")
@@ -83,7 +83,7 @@ class Problem(ReadOnlyColumns):
             raise GraphError(f"{m} links have {len(self.costs.edge)} costs.", fix="price the graph they belong to")
         if m and (edges.min() < 0 or edges.max() >= n or (edges[:, 0] >= edges[:, 1]).any()):
             raise GraphError("a link does not lead from a smaller row to a larger one.", fix="sort the nodes by time")
-        if self.pins is None:
+        if not len(self.pins.node) and not len(self.pins.edge):
             object.__setattr__(self, "pins", Pins.none(n, m))
         if (len(self.pins.node), len(self.pins.edge)) != (n, m):
             raise GraphError(
@@ -112,10 +112,8 @@ class Problem(ReadOnlyColumns):
 
     def cut(self, nodes: IntArray, edges: IntArray) -> Problem:
         """Return the problem on some rows of nodes (ascending) and the given rows of links, all ends among them."""
-        new_row = np.full(self.n, -1)
-        new_row[nodes] = np.arange(len(nodes))
         return Problem(
-            new_row[self.edges[edges]],
+            np.searchsorted(nodes, self.edges[edges]),
             self.costs.rows(nodes, edges),
             Pins(node=self.pins.node[nodes], edge=self.pins.edge[edges]),
         )

@@ -1,6 +1,6 @@
 """What every solver is given and gives back, so that one can take another's place.
 
-A solver is a function ``(edges, costs, limits) -> Solution``. It sees arrays, never a graph with frames or positions,
+A solver is a function ``(problem, limits) -> Solution``. It sees arrays, never a graph with frames or positions,
 and reports how it went as values: it raises only if it has no forest at all.
 """
 
