@@ -95,8 +95,8 @@ def derive_settings(measured: Measurements, voxel_size_um: Sequence[float] | Flo
             f"the spacing {spacing:.1f} µm so that neighbours stay apart, at least 0.7 voxels",
             "mask_radius_um": f"1.65 half-widths, at most 0.45 of the spacing so that it does not reach the neighbour "
             f"({size})",
-            "peak_window_um": f"0.9 of the half-width across, at least 1.2 of that along z ({deep:.1f} µm) so that none "
-            f"is found twice, at most 0.45 of the spacing so that daughters stay two ({size})",
+            "peak_window_um": f"0.9 of the half-width across, at least 1.2 of that along z ({deep:.1f} µm): so none is "
+            f"found twice, at most 0.45 of the spacing so that daughters stay two ({size})",
             "match_distance_um": f"half the spacing of nuclei ({spacing:.1f} µm)",
             "blob_sigma_um": f"scale at which the annotated nuclei answer most, a ball of radius "
             f"{3**0.5 * measured.blob_sigma_um:.1f} µm",
