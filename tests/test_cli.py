@@ -103,6 +103,19 @@ def test_init_writes_a_configuration_that_runs(tiny: Path, morula: Command, monk
     assert ran.returncode == 0, ran.stderr
 
 
+def test_init_takes_tracks_in_other_units(tiny: Path, morula: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny)
+    header, *rows = Path("embryo/train.csv").read_text().splitlines()
+    points = [row.split(",") for row in rows]
+    in_nm = [",".join([p[0], *(f"{1000 * float(value):.3f}" for value in p[1:4]), *p[4:]]) for p in points]
+    Path("nm.csv").write_text("\n".join([header, *in_nm]) + "\n")
+    init = ("init", "--movie", MOVIE, "--train")
+    assert morula(*init, "nm.csv", "--out", "wrong.toml").returncode == 1
+    made = morula(*init, "nm.csv", "--unit-um", 0.001, "--out", "nm.toml")
+    assert made.returncode == 0, made.stderr
+    assert read_config(Path("nm.toml")).annotations.unit_um == 0.001
+
+
 def test_init_refuses_to_replace_a_configuration_unless_told(
     tiny: Path, morula: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

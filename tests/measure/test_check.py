@@ -95,7 +95,7 @@ def test_frames_beyond_a_shorter_movie_are_an_error(scene):
 @pytest.mark.parametrize("n", [0, 9])
 def test_too_few_points_to_learn_from_are_an_error(scene, n):
     few = scene.annotations.rows(np.arange(scene.annotations.n) < n)
-    with pytest.raises(AnnotationError, match="fewer points than can be learned from"):
+    with pytest.raises(AnnotationError, match="fewer than can be learned from"):
         check_annotations(scene.movie, few)
 
 
@@ -106,7 +106,7 @@ def test_points_without_any_link_cannot_train_but_may_validate(scene, caplog):
         id=scene.annotations.id,
         parent_row=np.full(scene.annotations.n, -1),
     )
-    with pytest.raises(AnnotationError, match="0 links are fewer points than can be learned from"):
+    with pytest.raises(AnnotationError, match="0 links are fewer than can be learned from"):
         check_annotations(scene.movie, loose)
     check_annotations(scene.movie, loose, role="validation")
     assert "validation annotations have no links" in caplog.text

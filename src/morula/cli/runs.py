@@ -27,6 +27,7 @@ def init(
     frame_interval_s: Annotated[
         float | None, typer.Option("--frame-interval-s", help="Seconds between frames.")
     ] = None,
+    unit_um: Annotated[float, typer.Option("--unit-um", help="Length of one unit of the tracks in µm.")] = 1.0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing configuration.")] = False,
 ) -> None:
     """Measure a movie and its annotations and write a commented configuration."""
@@ -47,7 +48,7 @@ def init(
     }
     tracks = {"train": train, "val": val, "truth": truth}
     absolute = {name: None if path is None else make_absolute(str(path)) for name, path in tracks.items()}
-    config = build_config({"movie": looked_at, "annotations": absolute}, "morula init")
+    config = build_config({"movie": looked_at, "annotations": absolute | {"unit_um": unit_um}}, "morula init")
     with bars() as progress:
         draft = draft_config(config.movie, config.annotations, progress=progress)
     write_text(out, format_config(draft.config, draft.reasons))

@@ -21,7 +21,9 @@ _log = logging.getLogger(__name__)
 
 Role = Literal["training", "validation", "truth"]
 
-LEAST_POINTS = 10
+LEAST_POINTS, LEAST_LINKS = 10, 5
+"""With fewer, training has nothing to learn from."""
+
 _TOLERANCE_VOX = 1.0
 _LEAST_LINEAGES = 3
 """Points of one or two lineages lie at one or two places, where another reading may hit a nucleus by chance."""
@@ -39,7 +41,7 @@ def check_annotations(movie: Movie, annotations: Tracks, *, role: Role = "traini
     annotations
         Track points in µm.
     role
-        What they are for; only training needs a minimum of ten points and a link.
+        What they are for; only training needs a minimum of ten points and five links.
 
     Raises
     ------
@@ -60,13 +62,13 @@ def check_annotations(movie: Movie, annotations: Tracks, *, role: Role = "traini
 def _check_number(annotations: Tracks, role: Role) -> None:
     links = len(annotations.edges)
     least = LEAST_POINTS if role == "training" else 1
-    if annotations.n < least or (role == "training" and not links):
+    if annotations.n < least or (role == "training" and links < LEAST_LINKS):
         raise AnnotationError(
-            f"{role} annotations: {annotations.n} points and {links} links are fewer points than can be learned from."
+            f"{role} annotations: {annotations.n} points and {links} links are fewer than can be learned from."
             if role == "training"
             else f"{role} annotations: there is no point.",
             measured=f"{annotations.n} points, {links} links; needed: {least} points"
-            + (" and 1 link" if role == "training" else ""),
+            + (f" and {LEAST_LINKS} links" if role == "training" else ""),
             cause="an empty table, or points exported without their parents" if annotations.n else "an empty table",
             fix="annotate a few cells over several frames; three tracks of twenty frames are a good start",
         )

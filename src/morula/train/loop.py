@@ -83,10 +83,9 @@ def train_network(
     if teacher is not None:
         params = settle_second_round(params)
     with use_threads(params.threads):
-        intensity = measure_intensity(movie)
         spec = choose_network(movie.voxel_size_um, _RADIUS_PER_SIGMA * np.array(params.target_sigma_um))
         spec = spec if teacher is None else teacher.model.spec
-        reader = FrameReader(movie, intensity)
+        reader = FrameReader(movie, measure_intensity(movie, spec.low_percentile, spec.high_percentile))
         state = _start(spec, params, teacher)
         if checkpoint is not None and resume_checkpoint(state, checkpoint, fingerprint):
             _LOG.info("training goes on at iteration %d of %d", state.iteration, params.iterations)
