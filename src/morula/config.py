@@ -61,6 +61,10 @@ class AnnotationsConfig:
     """Other tracks, to validate training and to tune the cost weights on."""
     truth: str | None = None
     """All cells, where they are known (a synthetic embryo): used for the final figures only."""
+    pins: str | None = None
+    """Corrections made after a look at the report: a table of cells and links that must be taken or left, each meaning
+    the detection within ``evaluate.max_distance_um`` of its place. Positions in µm, whatever `unit_um`. Its content
+    counts: a change of it solves again."""
     unit_um: float = Field(default=1.0, gt=0)
     """Length of one unit of the track files in µm."""
 
@@ -236,7 +240,7 @@ def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
 
     model = replace(config.model, weights=absolute(config.model.weights))
     movie = replace(config.movie, path=absolute(config.movie.path), mask=absolute(config.movie.mask))  # type: ignore[arg-type]
-    tracks = {name: absolute(getattr(config.annotations, name)) for name in ("train", "val", "truth")}
+    tracks = {name: absolute(getattr(config.annotations, name)) for name in ("train", "val", "truth", "pins")}
     return replace(config, movie=movie, model=model, annotations=replace(config.annotations, **tracks))  # type: ignore[arg-type]
 
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from morula.config import MovieConfig, RunConfig
 from morula.core.movie import Movie
+from morula.core.pins import PlacedPins
 from morula.core.tracks import Tracks
 from morula.errors import ConfigError, MovieError
 from morula.io.movies.fingerprint import fingerprint_movie, is_same_movie
 from morula.io.movies.opening import open_movie
 from morula.io.tracks.files import read_tracks
+from morula.io.tracks.pin_table import read_pins
 from morula.measure.check import check_annotations
 from morula.store.fingerprint import fingerprint
 
@@ -35,20 +37,22 @@ class Inputs:
         Annotations held out; empty where there are none.
     truth
         All cells, where known.
+    pins
+        What was decided by hand, if anything.
     """
 
     movie: Movie
     train: Tracks
     val: Tracks
     truth: Tracks | None
+    pins: PlacedPins | None = None
     _identities: dict[str, str] = field(default_factory=dict)
 
     def identify(self, *names: str) -> dict[str, str]:
-        """Return the identity of inputs by name (``movie``, ``train``, ``val``, ``truth``), as stages record it."""
+        """Return the identity of inputs by the names of this class's fields, as stages record it."""
         for name in names:
             if name not in self._identities:
-                value = getattr(self, name)
-                self._identities[name] = fingerprint_movie(value) if name == "movie" else _identify_tracks(value)
+                self._identities[name] = _identify(getattr(self, name))
         return {name: self._identities[name] for name in names}
 
     def recognise_movie(self, recorded: Mapping[str, object]) -> None:
@@ -74,7 +78,7 @@ def open_inputs(config: RunConfig) -> Inputs:
     MovieError
         If the movie cannot be understood or has one frame only.
     TracksError, AnnotationError
-        If annotations cannot be read or do not fit the movie.
+        If annotations or pins cannot be read or do not fit the movie.
     """
     movie = open_configured_movie(config.movie)
     if movie.n_frames < _FEWEST_FRAMES:
@@ -90,7 +94,8 @@ def open_inputs(config: RunConfig) -> Inputs:
     truth = None if config.annotations.truth is None else _read(config.annotations.truth, config)
     if truth is not None:
         check_annotations(movie, truth, role="truth")
-    return Inputs(movie=movie, train=train, val=val, truth=truth)
+    pins = None if config.annotations.pins is None else read_pins(Path(config.annotations.pins))
+    return Inputs(movie=movie, train=train, val=val, truth=truth, pins=pins)
 
 
 def _read_training(movie: Movie, config: RunConfig) -> Tracks:
@@ -128,8 +133,15 @@ def _empty_tracks() -> Tracks:
     return Tracks(t=nothing.astype(np.int32), zyx_um=np.zeros((0, 3)), id=nothing, parent_row=nothing)
 
 
-def _identify_tracks(tracks: Tracks | None) -> str:
-    if tracks is None:
+def _identify(one: Movie | Tracks | PlacedPins | None) -> str:
+    """Return a name for the content of an input, the same wherever its file lies and however it is laid out."""
+    if one is None:
         return ""
-    columns = {"t": tracks.t, "zyx": tracks.zyx_um, "id": tracks.id, "parent": tracks.parent_row}
+    if isinstance(one, Movie):
+        return fingerprint_movie(one)
+    if isinstance(one, Tracks):
+        columns = {"t": one.t, "zyx": one.zyx_um, "id": one.id, "parent": one.parent_row}
+    else:
+        places = {"t": one.t, "zyx": one.zyx_um, "parent_t": one.parent_t, "parent_zyx": one.parent_zyx_um}
+        columns = {**places, "pin": one.pin}
     return fingerprint({name: np.ascontiguousarray(values).tobytes().hex() for name, values in columns.items()})

@@ -43,10 +43,20 @@ def _column(draw, numbers, n):
     return np.array(draw(st.lists(numbers, min_size=n, max_size=n)))
 
 
-def cheapest(problem):
-    """Cost of the cheapest forest, by trying every set of links; nodes without links join where they pay or must."""
-    edges, costs, pins, n = problem.edges, problem.costs, problem.pins, problem.n
-    best = np.inf
+@st.composite
+def pinned_graphs(draw):
+    """Links between up to 6 nodes, and any pins for both: mostly ones that contradict each other."""
+    n = draw(st.integers(1, 6))
+    pairs = [(p, c) for p, c in product(range(n), repeat=2) if p < c]
+    edges = draw(st.lists(st.sampled_from(pairs), max_size=7, unique=True)) if pairs else []
+    pin = st.sampled_from([FREE, IN, OUT])
+    pins = Pins(node=_column(draw, pin, n), edge=_column(draw, pin, len(edges)))
+    return np.array(edges, np.int64).reshape(-1, 2), pins
+
+
+def forests(edges, pins):
+    """Every set of links that is a forest and agrees with the pins."""
+    n = len(pins.node)
     for choice in product([False, True], repeat=len(edges)):
         chosen = np.array(choice, bool)
         links = edges[chosen]
@@ -55,8 +65,17 @@ def cheapest(problem):
             continue
         if (pins.edge * np.where(chosen, 1, -1) < 0).any() or (pins.node[links] == OUT).any():
             continue
+        yield chosen
+
+
+def cheapest(problem):
+    """Cost of the cheapest forest, by trying every set of links; nodes without links join where they pay or must."""
+    edges, costs, pins = problem.edges, problem.costs, problem.pins
+    best = np.inf
+    for chosen in forests(edges, pins):
         alone = (costs.node + costs.start + costs.end < 0) & (pins.node != OUT)
-        node = (parents + children > 0) | (pins.node == IN) | alone
+        node = alone | (pins.node == IN)
+        node[edges[chosen].ravel()] = True
         best = min(best, problem.price(node, chosen))
     return best
 

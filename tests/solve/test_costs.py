@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from morula.core.detections import Detections
+from morula.core.graph import CandidateGraph
 from morula.errors import GraphError
 from morula.solve.costs import Costs, price_graph, sum_costs
 from morula.solve.params import SolveParams
@@ -32,9 +34,6 @@ def test_tracks_start_free_in_the_first_frame_that_has_nodes(graph):
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_tracks_start_free_near_each_face_of_the_movie(axis, graph):
-    from morula.core.detections import Detections
-    from morula.core.graph import CandidateGraph
-
     zyx = np.full((4, 3), 50.0)
     zyx[:, axis] = [5.0, 5.1, 94.9, 95.0]
     nodes = Detections(t=np.full(4, 3), zyx_um=zyx, score=np.ones(4), movement_um=np.zeros((4, 3)))
@@ -42,6 +41,41 @@ def test_tracks_start_free_near_each_face_of_the_movie(axis, graph):
     params = SolveParams(start_cost=6, free_first_frame=False, free_border_um=5)
     assert price_graph(bare, params, extent_um=np.full(3, 100.0)).start.tolist() == [0, 6, 6, 0]
     assert price_graph(bare, params).start.tolist() == [6] * 4
+
+
+def test_tracks_end_free_in_the_last_frame_that_has_nodes(graph):
+    early = graph([(0, 0, 0.9), (4, 0, 0.9), (5, 0, 0.9), (5, 9, 0.9)], [(0, 1, 1.0)])
+    assert price_graph(early, SolveParams(end_cost=3)).end.tolist() == [3, 3, 0, 0]
+    assert price_graph(early, SolveParams()).end.tolist() == [0] * 4
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_tracks_end_free_near_each_face_of_the_movie(axis):
+    zyx = np.full((5, 3), 50.0)
+    zyx[:4, axis] = [5.0, 5.1, 94.9, 95.0]
+    nodes = Detections(t=np.array([3, 3, 3, 3, 4]), zyx_um=zyx, score=np.ones(5), movement_um=np.zeros((5, 3)))
+    bare = CandidateGraph(nodes=nodes, edges=np.zeros((0, 2)), distance_um=np.zeros(0))
+    params = SolveParams(end_cost=3, free_border_um=5)
+    assert price_graph(bare, params, extent_um=np.full(3, 100.0)).end.tolist() == [0, 3, 3, 0, 0]
+    assert price_graph(bare, params).end.tolist() == [3, 3, 3, 3, 0]
+
+
+def test_a_link_costs_more_for_each_frame_it_leaves_out(graph):
+    skipping = graph([(0, 0, 1), (1, 0, 1), (2, 0, 1), (4, 0, 1)], [(0, 1, 1.0), (0, 2, 1.0), (0, 3, 1.0)])
+    assert price_graph(skipping, SolveParams(skip_cost=5, edge_distance_weight=2)).edge.tolist() == [2, 7, 17]
+    assert price_graph(skipping, SolveParams(skip_cost=-1)).edge.tolist() == [1, 0, -2]
+
+
+def test_an_empty_graph_has_empty_costs():
+    empty = CandidateGraph(nodes=Detections.empty(), edges=np.zeros((0, 2)), distance_um=np.zeros(0))
+    costs = price_graph(empty, SolveParams(end_cost=1), extent_um=np.full(3, 9.0))
+    assert (len(costs.node), len(costs.edge), len(costs.end), costs.find_unit(), costs.find_largest()) == (
+        0,
+        0,
+        0,
+        1,
+        0,
+    )
 
 
 def test_a_border_that_leaves_no_inside_is_told(division, caplog):
@@ -55,6 +89,15 @@ def test_the_sum_counts_starts_and_divisions_from_the_choice(division):
     assert everything == 4 * -6 + (2 + 4 + 4) + 6 + 1
     cut = sum_costs(costs, division.edges, np.ones(4, bool), np.array([True, True, False]))
     assert cut == 4 * -6 + (2 + 4) + 2 * 6
+
+
+def test_the_sum_counts_ends_from_the_choice(division):
+    costs = price_graph(division, SolveParams(end_cost=7))
+    without = price_graph(division, SolveParams())
+    for edge, ends in ([True, True, True], 0), ([True, False, True], 0), ([True, False, False], 1), ([False] * 3, 2):
+        choice = np.ones(4, bool), np.array(edge)
+        difference = sum_costs(costs, division.edges, *choice) - sum_costs(without, division.edges, *choice)
+        assert difference == pytest.approx(7 * ends)
 
 
 def test_nothing_selected_costs_nothing(division):
@@ -78,3 +121,18 @@ def test_the_unit_of_costs_is_a_power_of_two_near_their_median():
     assert costs.find_unit() == 8.0
     nothing = Costs(node=np.zeros(1), edge=np.zeros(0), start=np.zeros(1), division=np.zeros(1))
     assert nothing.find_unit() == 1.0
+
+
+def test_the_unit_keeps_all_costs_representable():
+    costs = Costs(
+        node=np.array([1e-310, -1e190, 1e-310]), edge=np.full(5, 1e-310), start=np.zeros(3), division=np.zeros(3)
+    )
+    scaled = costs.scaled(1 / costs.find_unit())
+    assert np.isfinite(scaled.node).all()
+    tiny = Costs(node=np.full(1, 1e-310), edge=np.zeros(0), start=np.zeros(1), division=np.zeros(1))
+    assert np.isfinite(1 / tiny.find_unit())
+
+
+def test_costs_whose_sums_could_overflow_are_refused():
+    with pytest.raises(GraphError, match=r"1e\+201 is too large to be added to others"):
+        Costs(node=np.array([-1e201]), edge=np.zeros(0), start=np.zeros(1), division=np.zeros(1))

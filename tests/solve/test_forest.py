@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from morula.core.pins import IN, Pins
 from morula.errors import SolveError
 from morula.solve.forest import check_forest, keep_long_lineages
 
@@ -40,6 +41,23 @@ def test_lineages_shorter_than_asked_are_dropped_whole():
     node, edge = keep_long_lineages(t, edges, np.ones(7, bool), np.ones(4, bool), 3)
     assert np.flatnonzero(node).tolist() == [0, 1, 2]
     assert edge.tolist() == [True, True, False, False]
+
+
+def test_short_lineages_that_are_pinned_in_stay():
+    """
+    t0  t1  t2
+     0---1---2           three frames: kept
+         3---4           the link is pinned in: kept
+         5---6           two frames: dropped, though node 7 is pinned in
+             7           pinned in: kept
+    """
+    t = np.array([0, 1, 2, 1, 2, 1, 2, 2], np.int32)
+    edges = np.array([[0, 1], [1, 2], [3, 4], [5, 6], [5, 7]])
+    pins = Pins(node=np.array([0, 0, 0, 0, 0, 0, 0, IN]), edge=np.array([0, 0, IN, 0, 0]))
+    chosen = np.ones(8, bool), np.array([1, 1, 1, 1, 0], bool)
+    node, edge = keep_long_lineages(t, edges, *chosen, 3, pins)
+    assert np.flatnonzero(node).tolist() == [0, 1, 2, 3, 4, 7]
+    assert edge.tolist() == [True, True, True, False, False]
 
 
 def test_a_graph_shorter_than_the_minimum_keeps_lineages_as_long_as_itself():

@@ -18,6 +18,12 @@ from morula.solve.params import SolveParams
 
 logger = logging.getLogger(__name__)
 
+_LARGEST = 1e200
+"""Larger costs are refused: sums of them would overflow."""
+
+_MOST_BITS, _FEWEST_BITS = 600, 1000
+"""In its unit no cost is larger than 2**601, and the unit itself not smaller than 2**-1000."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Costs(ReadOnlyColumns):
@@ -57,15 +63,31 @@ class Costs(ReadOnlyColumns):
                     fix="check the scores and distances of the graph and the weights in [solve]",
                 ) from None
             object.__setattr__(self, name, values)
+        if self.find_largest() > _LARGEST:
+            raise GraphError(
+                f"costs: {self.find_largest():.3g} is too large to be added to others.",
+                measured=f"the largest size allowed is {_LARGEST:g}",
+                cause="a score, distance or weight that is no number of this kind",
+                fix="check the scores and distances of the graph and the weights in [solve]",
+            )
 
     def find_unit(self) -> float:
         """Return the power of two nearest below the median size of all costs that are not 0 (1 if all are).
 
         Solvers compare costs with fixed tolerances; in this unit a typical cost is near 1 whatever the user's weights.
+        Where sizes differ absurdly, it is larger, so that all costs keep a size in this unit.
         """
         sizes = np.abs(np.concatenate([self.node, self.edge, self.start, self.division, self.end]))
         sizes = sizes[sizes > 0]
-        return float(2.0 ** np.floor(np.log2(np.median(sizes)))) if len(sizes) else 1.0
+        if not len(sizes):
+            return 1.0
+        typical, largest = np.floor(np.log2([np.median(sizes), sizes.max()]))
+        return float(2.0 ** max(typical, largest - _MOST_BITS, -_FEWEST_BITS))
+
+    def find_largest(self) -> float:
+        """Return the largest size of any cost (0 if there are none)."""
+        columns = (self.node, self.edge, self.start, self.division, self.end)
+        return max(float(np.abs(column).max(initial=0.0)) for column in columns)
 
     def scaled(self, factor: float) -> Costs:
         """Return all costs times `factor`."""

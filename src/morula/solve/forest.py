@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from morula.core.columns import BoolArray, FrameArray, IntArray
+from morula.core.pins import IN, Pins
 from morula.errors import SolveError
 
 
@@ -46,11 +47,17 @@ def check_forest(edges: IntArray, node_selected: BoolArray, edge_selected: BoolA
 
 
 def keep_long_lineages(
-    t: FrameArray, edges: IntArray, node_selected: BoolArray, edge_selected: BoolArray, min_frames: int
+    t: FrameArray,
+    edges: IntArray,
+    node_selected: BoolArray,
+    edge_selected: BoolArray,
+    min_frames: int,
+    pins: Pins | None = None,
 ) -> tuple[BoolArray, BoolArray]:
     """Drop the lineages that span fewer than `min_frames` frames, first to last.
 
-    Where the whole graph spans fewer frames than that, only lineages shorter than the graph are dropped.
+    Where the whole graph spans fewer frames than that, only lineages shorter than the graph are dropped. A lineage with
+    a node or link that is pinned in stays, however short.
 
     Parameters
     ----------
@@ -62,6 +69,8 @@ def keep_long_lineages(
         A forest, shapes (n,) and (m,).
     min_frames
         Frames a lineage must span.
+    pins
+        What was decided by hand; None for nothing.
 
     Returns
     -------
@@ -77,5 +86,8 @@ def keep_long_lineages(
     first, last = np.full(count, np.iinfo(np.int64).max), np.full(count, -1)
     np.minimum.at(first, tree, t)
     np.maximum.at(last, tree, t)
-    long = (last - first + 1 >= min(min_frames, int(t[-1] - t[0]) + 1))[tree]
-    return node_selected & long, edge_selected & long[edges[:, 0]]
+    stays = last - first + 1 >= min(min_frames, int(t[-1] - t[0]) + 1)
+    if pins is not None:
+        stays[tree[pins.node == IN]] = True
+        stays[tree[edges[pins.edge == IN, 0]]] = True
+    return node_selected & stays[tree], edge_selected & stays[tree[edges[:, 0]]]

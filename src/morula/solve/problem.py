@@ -9,45 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from morula.core.columns import BoolArray, IntArray, ReadOnlyColumns, column
-from morula.errors import GraphError, SolveError
+from morula.core.pins import FREE, IN, OUT, PinArray, Pins
+from morula.errors import GraphError
+from morula.solve.contradiction import find_contradiction
 from morula.solve.costs import Costs, sum_costs
 
-PinArray = npt.NDArray[np.int8]
-IN, FREE, OUT = 1, 0, -1
-"""A pinned node or link is taken (`IN`) or left (`OUT`) whatever it costs; a free one is the solver's to choose."""
-
-_MOST_NAMED = 5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pins(ReadOnlyColumns):
-    """What is decided before the solver begins: by hand, or by a block solved earlier.
-
-    Parameters
-    ----------
-    node, edge
-        `IN`, `FREE` or `OUT` for each node and link, shapes (n,) and (m,), int8.
-    """
-
-    node: PinArray
-    edge: PinArray
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "node", column(self.node, np.int8, (None,), "node pins"))
-        object.__setattr__(self, "edge", column(self.edge, np.int8, (None,), "edge pins"))
-
-    @classmethod
-    def none(cls, n: int, m: int) -> Pins:
-        """Pin nothing."""
-        return cls(node=np.zeros(n, np.int8), edge=np.zeros(m, np.int8))
-
-    @property
-    def any(self) -> bool:
-        """Whether anything is pinned."""
-        return bool(self.node.any() or self.edge.any())
+__all__ = ["FREE", "IN", "OUT", "PinArray", "Pins", "Problem"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +59,9 @@ class Problem(ReadOnlyColumns):
                 f"pins for {len(self.pins.node)} nodes and {len(self.pins.edge)} links do not fit {n} and {m}.",
                 fix="make the pins from the graph they are for",
             )
-        _refuse_contradictions(edges, self.pins, n)
+        contradiction = find_contradiction(edges, self.pins)
+        if contradiction is not None:
+            raise contradiction.to_error()
 
     @property
     def n(self) -> int:
@@ -117,30 +88,3 @@ class Problem(ReadOnlyColumns):
             self.costs.rows(nodes, edges),
             Pins(node=self.pins.node[nodes], edge=self.pins.edge[edges]),
         )
-
-
-def _refuse_contradictions(edges: IntArray, pins: Pins, n: int) -> None:
-    """Refuse pins no forest agrees with. Each contradiction shows at one node; without one, a forest exists."""
-    if not (pins.edge == IN).any():
-        return
-    taken = np.flatnonzero(pins.edge == IN)
-    parent, child = edges[taken].T
-    broken = (pins.node[parent] == OUT) | (pins.node[child] == OUT)
-    if broken.any():
-        link = edges[taken[np.flatnonzero(broken)[0]]].tolist()
-        gone = [row for row in link if pins.node[row] == OUT]
-        raise _contradiction(f"link {link[0]} → {link[1]} is pinned in, and its node {gone[0]} is pinned out")
-    for ends, most, role in ((child, 1, "parents"), (parent, 2, "children")):
-        crowded = np.flatnonzero(np.bincount(ends, minlength=n) > most)
-        if len(crowded):
-            links = edges[taken[ends == crowded[0]]][:_MOST_NAMED].tolist()
-            named = ", ".join(f"{a} → {b}" for a, b in links)
-            raise _contradiction(f"links {named} are pinned in, and node {crowded[0]} can have {most} {role}")
-
-
-def _contradiction(what: str) -> SolveError:
-    return SolveError(
-        f"no forest agrees with all pins: {what}.",
-        cause="two hand corrections that exclude each other",
-        fix="take one of these pins back (rows count from 0, in the order of the graph's nodes)",
-    )

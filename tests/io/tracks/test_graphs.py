@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Lineages, Selection
+from morula.core.pins import Pins
 from morula.core.tracks import Tracks
 from morula.errors import DiskError, GraphError, MorulaError, TracksFormatError, TracksNotFoundError
 from morula.io.tracks.files import read_tracks, write_tracks
@@ -109,6 +111,57 @@ def test_a_solved_graph_keeps_the_ids_of_the_file_it_came_from(tmp_path: Path) -
     solved = read_tracks(tmp_path / "out.geff")
     assert solved.id.tolist() == [70, 900]
     assert solved.parent_id.tolist() == [-1, 70]
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_pins_are_written_and_read_back(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    path = tmp_path_factory.mktemp("graph") / "g.geff"
+    graph, rng = make_graph(seed), np.random.default_rng(seed)
+    pins = Pins(node=rng.integers(-1, 2, graph.nodes.n), edge=rng.integers(-1, 2, graph.n_edges))
+    write_candidate_graph(graph, path, pins=pins)
+    again = read_graph_file(path)
+    assert same(again.graph, graph)
+    assert np.array_equal(again.pins.node, pins.node)
+    assert np.array_equal(again.pins.edge, pins.edge)
+
+
+def test_pins_follow_their_nodes_when_rows_are_sorted_by_frame(tmp_path: Path) -> None:
+    pinned = {**table().node_props, "pinned": np.array([1, 0, -1], np.int8)}
+    write_geff(table(node_props=pinned), tmp_path / "g.geff", overwrite=False)
+    read = read_graph_file(tmp_path / "g.geff")
+    assert dict(zip(read.node_id.tolist(), read.pins.node.tolist(), strict=True)) == {70: -1, 5: 1, 900: 0}
+    assert read.pins.edge.tolist() == [0, 0]
+
+
+def test_a_file_without_pins_pins_nothing_and_missing_ones_are_free(tmp_path: Path) -> None:
+    write_geff(table(), tmp_path / "plain.geff", overwrite=False)
+    assert not read_graph_file(tmp_path / "plain.geff").pins.any
+    props = {**table().edge_props, "pinned": np.array([1, -1], np.int8)}
+    write_geff(table(edge_props=props), tmp_path / "g.geff", overwrite=False)
+    zarr.create_array(tmp_path / "g.geff/edges/props/pinned/missing", data=np.array([True, False]), zarr_format=3)
+    assert read_graph_file(tmp_path / "g.geff").pins.edge.tolist() == [0, -1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"node_props": {**table().node_props, "pinned": np.array([0, 2, 0])}}, r"g\.geff, node 900: pinned is 2"),
+        ({"node_props": {**table().node_props, "pinned": np.array([0, 0, 0.5])}}, "node 70: pinned is 0.5"),
+        ({"edge_props": {**table().edge_props, "pinned": np.array([0, np.nan])}}, "edge 70 → 900: pinned is nan"),
+    ],
+)
+def test_pins_of_other_values_are_refused_by_name(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+    write_geff(table(**changes), tmp_path / "g.geff", overwrite=False)
+    with pytest.raises(GraphError, match=said):
+        read_graph_file(tmp_path / "g.geff")
+
+
+def test_pins_of_another_graph_are_not_written(tmp_path: Path) -> None:
+    graph = make_graph(1)
+    with pytest.raises(GraphError, match=r"pins for 39 nodes and \d+ links do not fit 40 and"):
+        write_candidate_graph(graph, tmp_path / "g.geff", pins=Pins.none(39, graph.n_edges))
+    assert not (tmp_path / "g.geff").exists()
 
 
 def test_edges_of_an_undirected_graph_are_ordered_by_frame(tmp_path: Path) -> None:

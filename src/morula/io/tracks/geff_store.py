@@ -18,7 +18,7 @@ import numpy.typing as npt
 import zarr
 from zarr.storage import LocalStore
 
-from morula.core.columns import FloatArray, IntArray
+from morula.core.columns import BoolArray, FloatArray, IntArray
 from morula.errors import MorulaError, TracksFormatError
 from morula.io.movies.units import as_number
 from morula.io.tracks.units import choose_um_per_unit
@@ -73,19 +73,30 @@ class GeffFolder:
         """Tell whether nodes carry a property of this name."""
         return (self.path / "nodes/props" / name / "values").is_dir()
 
-    def read_node_prop(self, name: str) -> FloatArray:
+    def has_edge_prop(self, name: str) -> bool:
+        """Tell whether edges carry a property of this name."""
+        return (self.path / "edges/props" / name / "values").is_dir()
+
+    def read_node_prop(self, name: str, *, missing: float | None = None) -> FloatArray:
         """Return a node property as float64, shape (n,).
+
+        Parameters
+        ----------
+        name
+            Name of the property.
+        missing
+            Value of the nodes for which it is marked as missing; None refuses that.
 
         Raises
         ------
         TracksFormatError
             If it is absent, not numeric, of another length, or missing for some nodes.
         """
-        return self._read_prop("nodes", name, len(self.node_id))
+        return self._read_prop("nodes", name, len(self.node_id), missing)
 
-    def read_edge_prop(self, name: str) -> FloatArray:
-        """Return an edge property as float64, shape (m,); raises as `read_node_prop`."""
-        return self._read_prop("edges", name, len(self.edge_ids))
+    def read_edge_prop(self, name: str, *, missing: float | None = None) -> FloatArray:
+        """Return an edge property as float64, shape (m,); arguments and refusals as of `read_node_prop`."""
+        return self._read_prop("edges", name, len(self.edge_ids), missing)
 
     def edge_prop_unit(self, name: str) -> str | None:
         """Return the unit stated for an edge property, if any."""
@@ -164,7 +175,7 @@ class GeffFolder:
             )
         return ids.astype(np.int64, copy=False)
 
-    def _read_prop(self, component: str, name: str, length: int) -> FloatArray:
+    def _read_prop(self, component: str, name: str, length: int, missing: float | None) -> FloatArray:
         place = f"{component}/props/{name}"
         values = self._array_at(f"{place}/values")
         if values is None or values.dtype.kind not in "iuf" or values.shape != (length,):
@@ -174,17 +185,25 @@ class GeffFolder:
                 cause="the file is damaged, or written by a program that names things differently",
                 fix=f"check it with `geff validate`, or write it again with the property {name}",
             )
-        missing = self._array_at(f"{place}/missing")
-        if missing is not None:
-            whole = missing.shape == (length,)
-            n_missing = np.count_nonzero(self._read_whole(missing, f"{place}/missing")) if whole else length
-            if n_missing:
+        with np.errstate(invalid="ignore"):
+            column = self._read_whole(values, f"{place}/values").astype(np.float64, copy=False)
+        absent = self._read_missing(place, length)
+        if absent.any():
+            if missing is None:
                 raise TracksFormatError(
-                    f"{self.path}: {place} is marked as missing for {n_missing} of {length} entries.",
+                    f"{self.path}: {place} is marked as missing for {np.count_nonzero(absent)} of {length} entries.",
                     fix="fill them in, or leave these nodes out",
                 )
-        with np.errstate(invalid="ignore"):
-            return self._read_whole(values, f"{place}/values").astype(np.float64, copy=False)
+            column = np.where(absent, missing, column)
+        return column
+
+    def _read_missing(self, place: str, length: int) -> BoolArray:
+        marks = self._array_at(f"{place}/missing")
+        if marks is None:
+            return np.zeros(length, bool)
+        if marks.shape != (length,):
+            return np.ones(length, bool)
+        return self._read_whole(marks, f"{place}/missing").astype(bool)
 
     def _read_whole(self, array: zarr.Array, place: str) -> npt.NDArray[np.generic]:
         with _as_format_error(self.path, place):

@@ -1,12 +1,14 @@
 """Candidate graphs as GEFF: detections with score and movement, possible links with their distance.
 
 Node properties t, z, y, x and score, edge property distance (µm), axes with units, edges parent → child; the movement
-vectors movement_z, movement_y, movement_x (µm) may be absent and are zero then. Node ids in the file are arbitrary;
-inside, nodes are rows sorted by frame, and `read_graph_file` says which id each row has.
+vectors movement_z, movement_y, movement_x (µm) may be absent and are zero then. Nodes and edges may have a property
+pinned: 1 where they are to be taken whatever they cost, −1 where they are to be left, 0 (or missing) elsewhere. Node
+ids in the file are arbitrary; inside, nodes are rows sorted by frame, and `read_graph_file` says which id each row has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import numpy as np
 from morula.core.columns import FloatArray, FrameArray, IntArray
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
+from morula.core.pins import FREE, IN, OUT, PinArray, Pins
 from morula.errors import GraphError, TracksNotFoundError
 from morula.io.tracks.geff_store import GeffFolder
 from morula.io.tracks.geff_write import GeffTable, write_geff
@@ -22,6 +25,7 @@ from morula.io.tracks.id_rows import find_rows
 from morula.io.tracks.units import choose_um_per_unit
 
 _MOVEMENT = ("movement_z", "movement_y", "movement_x")
+_PINNED = "pinned"
 _LARGEST_FRAME = 2**31 - 1
 
 
@@ -35,10 +39,13 @@ class GraphFile:
         The graph; rows are sorted by frame and otherwise as in the file.
     node_id
         Id in the file of each row, shape (n,), int64.
+    pins
+        What the file says is decided already.
     """
 
     graph: CandidateGraph
     node_id: IntArray
+    pins: Pins
 
 
 def read_candidate_graph(path: Path | str) -> CandidateGraph:
@@ -61,7 +68,8 @@ def read_graph_file(path: Path | str) -> GraphFile:
     TracksFormatError
         If this is no GEFF, a property is absent or damaged.
     GraphError
-        If an edge names an unknown node, does not go forward in time, or a number is not finite.
+        If an edge names an unknown node, does not go forward in time, a number is not finite, or a pin is none of
+        1, 0 and −1.
     """
     path = Path(path)
     if not path.exists():
@@ -83,10 +91,12 @@ def read_graph_file(path: Path | str) -> GraphFile:
         graph = CandidateGraph(nodes=nodes, edges=edges, distance_um=_read_distance(geff))
     except GraphError as error:
         raise GraphError(f"{path}: {error.what}", measured=error.measured, cause=error.cause, fix=error.fix) from None
-    return GraphFile(graph=graph, node_id=node_id)
+    return GraphFile(graph=graph, node_id=node_id, pins=_read_pins(geff, order))
 
 
-def write_candidate_graph(graph: CandidateGraph, path: Path | str, *, overwrite: bool = False) -> None:
+def write_candidate_graph(
+    graph: CandidateGraph, path: Path | str, *, pins: Pins | None = None, overwrite: bool = False
+) -> None:
     """Write a candidate graph as GEFF; node ids are the rows.
 
     Parameters
@@ -95,26 +105,36 @@ def write_candidate_graph(graph: CandidateGraph, path: Path | str, *, overwrite:
         The graph.
     path
         Folder to write; it appears whole or not at all.
+    pins
+        What is decided already, as properties pinned of nodes and edges; None writes none.
     overwrite
         Replace a zarr folder that exists.
 
     Raises
     ------
+    GraphError
+        If the pins are of another graph.
     DiskError
         If the folder exists and `overwrite` is false, or the disk refuses.
     """
     nodes = graph.nodes
+    if pins is not None and (len(pins.node), len(pins.edge)) != (nodes.n, graph.n_edges):
+        raise GraphError(
+            f"pins for {len(pins.node)} nodes and {len(pins.edge)} links do not fit {nodes.n} and {graph.n_edges}.",
+            fix="make the pins from the graph they are for",
+        )
     columns = {
         "t": nodes.t,
         **{name: nodes.zyx_um[:, axis] for axis, name in enumerate("zyx")},
         "score": nodes.score,
         **{name: nodes.movement_um[:, axis] for axis, name in enumerate(_MOVEMENT)},
+        **({} if pins is None else {_PINNED: pins.node}),
     }
     table = GeffTable(
         node_id=np.arange(nodes.n),
         node_props={name: np.ascontiguousarray(values) for name, values in columns.items()},
         edge_ids=graph.edges,
-        edge_props={"distance": graph.distance_um},
+        edge_props={"distance": graph.distance_um, **({} if pins is None else {_PINNED: pins.edge})},
         in_um=frozenset({*_MOVEMENT, "distance"}),
     )
     write_geff(table, Path(path), overwrite=overwrite)
@@ -155,6 +175,30 @@ def _read_distance(geff: GeffFolder) -> FloatArray:
     um_per_unit = 1.0 if unit is None else choose_um_per_unit(unit, 1.0, f"{geff.path}, edge property distance")
     with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused by CandidateGraph
         return geff.read_edge_prop("distance") * um_per_unit
+
+
+def _read_pins(geff: GeffFolder, order: IntArray) -> Pins:
+    """Return what is pinned; node pins in the order of rows."""
+    node, edge = np.zeros(len(geff.node_id)), np.zeros(len(geff.edge_ids))
+    if geff.has_node_prop(_PINNED):
+        node = geff.read_node_prop(_PINNED, missing=FREE)
+    if geff.has_edge_prop(_PINNED):
+        edge = geff.read_edge_prop(_PINNED, missing=FREE)
+    node_pins = _check_pins(node, geff, lambda row: f"node {geff.node_id[row]}")
+    edge_pins = _check_pins(edge, geff, lambda row: f"edge {geff.edge_ids[row, 0]} → {geff.edge_ids[row, 1]}")
+    return Pins(node=node_pins[order], edge=edge_pins)
+
+
+def _check_pins(values: FloatArray, geff: GeffFolder, name: Callable[[int], str]) -> PinArray:
+    wrong = np.flatnonzero(~np.isin(values, [IN, FREE, OUT]))
+    if len(wrong):
+        raise GraphError(
+            f"{geff.path}, {name(int(wrong[0]))}: pinned is {values[wrong[0]]:g}.",
+            measured=f"{len(wrong)} such values of {len(values)}",
+            cause="a property of this name with another meaning",
+            fix="write 1 (to be taken), -1 (to be left) or 0 (free)",
+        )
+    return values.astype(np.int8)
 
 
 def _find_edges(geff: GeffFolder, node_id: IntArray, t: FrameArray) -> IntArray:
