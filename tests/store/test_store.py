@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from morula.core.blocks import Block
+from morula.core.confidence import Confidence, Margins
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
@@ -138,6 +140,41 @@ def test_a_graph_and_its_selection_come_back_as_they_were(
     ]
 
 
+def _solve_stored(store: Store, graph: CandidateGraph, selection: Selection, block: Block, make: MakeStage) -> None:
+    _finish_detect(store, graph.nodes, block)
+    store.begin_stage(make("candidates", n_blocks=0))
+    store.write_graph("candidates", graph, detections="detect")
+    store.begin_stage(make("solve", n_blocks=0))
+    store.write_selection("solve", selection, graph="candidates")
+    store.begin_stage(make("confidence", n_blocks=0))
+
+
+def test_the_confidence_of_a_selection_comes_back_as_it_was(
+    store: Store, blocks: list[Block], graph: CandidateGraph, selection: Selection, make_stage: MakeStage
+) -> None:
+    _solve_stored(store, graph, selection, blocks[0], make_stage)
+    assert store.find_confidence() is None
+    margins = Margins(node=np.array([1, 2, 0.5, np.inf, 0]), edge=np.arange(5) / 4, lower_bound=-1.5)
+    right = np.array([1.0, 0.75, np.nan, 0.5, np.nan])
+    store.write_confidence("confidence", Confidence(margins, margins.node, right, "12 links"), selection="solve")
+    read = store.find_confidence()
+    assert read is not None
+    assert (read.margins.lower_bound, read.basis) == (-1.5, "12 links")
+    assert read.margins.node.tolist() == read.past_margin.tolist() == [1, 2, 0.5, np.inf, 0]
+    assert read.margins.edge.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    np.testing.assert_array_equal(read.past_right, right)
+
+
+def test_the_confidence_of_another_selection_is_refused(
+    store: Store, blocks: list[Block], graph: CandidateGraph, selection: Selection, make_stage: MakeStage
+) -> None:
+    _solve_stored(store, graph, selection, blocks[0], make_stage)
+    short = Confidence(Margins(np.ones(5), np.ones(4), 0.0), np.ones(5), np.full(5, 0.5), "nothing")
+    with pytest.raises(StoreError, match="does not fit the selection of solve") as caught:
+        store.write_confidence("confidence", short, selection="solve")
+    assert "(5, 4) in the confidence, (5, 5) in the selection" in caught.value.measured
+
+
 def test_a_graph_without_edges_or_nodes_can_be_stored(store: Store, blocks: list[Block], make_stage: MakeStage) -> None:
     _finish_detect(store, Detections.empty(), blocks[0])
     store.begin_stage(make_stage("candidates", n_blocks=0))
@@ -263,3 +300,24 @@ def test_a_page_overwritten_by_accident_is_a_store_error_not_a_crash(
         StoreReader.open(path) as reader,
     ):
         reader.read_detections()
+
+
+def test_what_a_block_of_a_graph_chose_comes_back_with_its_done_mark(
+    store: Store, blocks: list[Block], selection: Selection
+) -> None:
+    store.write_block_selection("detect", blocks[2], selection, 0.3)
+    store.write_block_selection("detect", blocks[0], replace(selection, objective=-7.0), 0.3)
+    back = store.read_block_selections("detect")
+    assert list(back) == [0, 2]
+    assert store.read_done_blocks("detect") == {0, 2}
+    assert (back[0].objective, back[2].objective, back[2].lower_bound) == (-7.0, -1.25, -np.inf)
+    assert np.array_equal(back[2].node_selected, selection.node_selected)
+    assert np.array_equal(back[2].edge_selected, selection.edge_selected)
+    assert store.read_block_selections("solve") == {}
+
+
+def test_a_block_that_fails_later_loses_what_it_chose(store: Store, blocks: list[Block], selection: Selection) -> None:
+    store.write_block_selection("detect", blocks[2], selection, 0.3)
+    store.write_failed_block("detect", blocks[2], MemoryError("no room"), 2)
+    assert store.read_block_selections("detect") == {}
+    assert store.read_done_blocks("detect") == frozenset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveFloat
 from pydantic.dataclasses import dataclass
 
 
@@ -70,11 +70,33 @@ class SolveParams:
 
     time_limit_s: float | None = Field(default=None, gt=0)
     """Wall time in seconds after which the best forest so far is taken (its status and gap say so); "ascent" always
-    finishes its first forest. None by default: a time limit makes the answer depend on the machine."""
+    finishes its first forest. None by default: a time limit makes the answer depend on the machine. With blocks it
+    holds for each of them, and one that is late is an error: nothing is written as solved that is not."""
 
     min_track_frames: int = Field(default=1, ge=1)
     """Lineages that span fewer frames than this are dropped after solving (not where the whole graph is shorter); 1
     drops none."""
+
+    block_frames: int | None = Field(default=None, ge=1)
+    """Length in frames of the blocks that are solved one by one, each with the decisions of those before it held. None
+    does not cut in time; with `block_um` None too, the whole graph is solved at once, which finds the cheaper forest
+    (by how little is in docs/performance.md) and is quicker where the graph fits into memory."""
+
+    block_um: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    """Size in µm of the blocks, order z, y, x; best several times the context. None does not cut in space: cut in time
+    first."""
+
+    context_frames: int | None = Field(default=None, ge=1)
+    """Frames a block sees before and after its own without deciding about them: at least the longest link's. None
+    takes twice that, at least 5."""
+
+    context_um: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] | None = None
+    """Width in µm, order z, y, x, that a block sees around its own region: at least twice the longest link's reach
+    along each axis. None takes just that."""
+
+    block_bound: bool = True
+    """After blocks, the lower bound of the whole graph is found, so that the result can say how far from the cheapest
+    forest it is at most. It needs the whole graph in memory at once; without it the gap is unknown (infinite)."""
 
     formulation: Literal["tight", "paper"] = "tight"
     """How the problem is written for the solver: "tight" (its relaxation is nearly always integral) or "paper" (as

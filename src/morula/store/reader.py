@@ -8,13 +8,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from morula.core.confidence import Confidence
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
 from morula.errors import StoreError
 from morula.store.connection import connect_for_reading, explained_sqlite_errors, read_transaction
 from morula.store.records import BlockCounts, FailedBlock, StageRecord
-from morula.store.rows import select_detections, select_graph, select_selection
+from morula.store.rows import (
+    select_block_selections,
+    select_confidence,
+    select_detections,
+    select_graph,
+    select_selection,
+)
 from morula.store.schema import check_schema
 
 _STAGE_COLUMNS = (
@@ -149,6 +156,26 @@ class StoreReader:
                 raise StoreError(f"{self.path}: {stage} wrote no graph.", fix="name the stage that did")
             return select_graph(self._connection, stage_id, int(row[0]))
 
+    def read_block_selections(self, stage: str) -> dict[int, Selection]:
+        """Return what the blocks of a stage that are done have chosen, by number of the block.
+
+        Raises
+        ------
+        StoreError
+            If the store is damaged.
+        """
+        record = self.find_stage(stage)
+        if record is None:
+            return {}
+        with read_transaction(self._connection, self.path):
+            return select_block_selections(self._connection, record.id)
+
+    def read_block_counts(self, stage: str) -> dict[int, int]:
+        """Return the numbers that the blocks of a stage that are done came to, by number of the block."""
+        query = "SELECT block, count FROM block_counts JOIN stages ON stages.id = stage WHERE name = ? ORDER BY block"
+        with explained_sqlite_errors(self.path):
+            return {int(block): int(count) for block, count in self._connection.execute(query, (stage,))}
+
     def read_selection(self, stage: str = "solve") -> Selection:
         """Return the selection of a finished stage; it belongs to the graph that was solved.
 
@@ -162,6 +189,18 @@ class StoreReader:
         if selection is None:
             raise StoreError(f"{self.path}: {stage} wrote no selection.", fix="name the stage that did")
         return selection
+
+    def find_confidence(self, stage: str = "confidence") -> Confidence | None:
+        """Return how sure the selection of this run is; None while the stage is not done.
+
+        Raises
+        ------
+        StoreError
+            If the store is damaged.
+        """
+        with read_transaction(self._connection, self.path):
+            record = self.find_stage(stage)
+            return None if record is None or record.state != "done" else select_confidence(self._connection, record.id)
 
 
 def _build_record(row: tuple[object, ...]) -> StageRecord:

@@ -13,7 +13,7 @@ from morula.errors import StoreError, StoreVersionError
 from morula.store.connection import connect_for_writing, explained_sqlite_errors, write_transaction
 from morula.store.disk import explained_disk_errors, sync_folder
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raise it when a table changes its columns or their meaning."""
 
 APPLICATION_ID = 0x6D6F7275
@@ -47,9 +47,28 @@ _TABLES = (
         stage INTEGER PRIMARY KEY, graph_stage INTEGER NOT NULL, n_nodes INTEGER NOT NULL, n_edges INTEGER NOT NULL,
         node_selected BLOB NOT NULL, edge_selected BLOB NOT NULL, objective REAL NOT NULL, lower_bound REAL NOT NULL,
         status TEXT NOT NULL, seconds REAL NOT NULL)""",
+    """CREATE TABLE block_selections (
+        stage INTEGER NOT NULL, block INTEGER NOT NULL, n_nodes INTEGER NOT NULL, n_edges INTEGER NOT NULL,
+        node_selected BLOB NOT NULL, edge_selected BLOB NOT NULL, objective REAL NOT NULL, lower_bound REAL NOT NULL,
+        status TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (stage, block)) WITHOUT ROWID""",
+    """CREATE TABLE block_counts (
+        stage INTEGER NOT NULL, block INTEGER NOT NULL, count INTEGER NOT NULL,
+        PRIMARY KEY (stage, block)) WITHOUT ROWID""",
+    """CREATE TABLE confidences (
+        stage INTEGER PRIMARY KEY, selection_stage INTEGER NOT NULL, lower_bound REAL NOT NULL, basis TEXT NOT NULL,
+        node_margin BLOB NOT NULL, edge_margin BLOB NOT NULL, past_margin BLOB NOT NULL, past_right BLOB NOT NULL)""",
 )
 
-STAGE_TABLES = ("blocks", "detections", "graphs", "edges", "selections")
+STAGE_TABLES = (
+    "blocks",
+    "detections",
+    "graphs",
+    "edges",
+    "selections",
+    "block_selections",
+    "block_counts",
+    "confidences",
+)
 """Tables whose rows belong to a stage and go when it runs anew."""
 
 

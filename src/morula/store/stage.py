@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from morula.core.blocks import Block
+from morula.core.confidence import Confidence
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
@@ -77,6 +78,14 @@ class Stage:
         """Store the result of a block with its done mark (fits `on_done` of the engines)."""
         self._store.write_block(self.name, block, detections, seconds)
 
+    def write_block_selection(self, block: Block, selection: Selection, seconds: float) -> None:
+        """Store what a block of a graph chose, with its done mark."""
+        self._store.write_block_selection(self.name, block, selection, seconds)
+
+    def write_block_count(self, block: Block, count: int, seconds: float) -> None:
+        """Store the number a block came to, with its done mark."""
+        self._store.write_block_count(self.name, block, count, seconds)
+
     def write_failed_block(self, block: Block, error: Exception, attempts: int) -> None:
         """Record a block that failed after this many attempts (fits `on_failed` of the engines)."""
         self._store.write_failed_block(self.name, block, error, attempts)
@@ -93,6 +102,15 @@ class Stage:
     ) -> None:
         """Store a selection of another stage's graph; the stage is done then."""
         self._store.write_selection(self.name, selection, graph=graph, seconds=self._seconds(), summary=summary)
+        self._done = True
+
+    def write_confidence(
+        self, confidence: Confidence, *, selection: str = "solve", summary: Mapping[str, object] | None = None
+    ) -> None:
+        """Store how sure the selection of another stage is; the stage is done then."""
+        self._store.write_confidence(
+            self.name, confidence, selection=selection, seconds=self._seconds(), summary=summary
+        )
         self._done = True
 
     def finish(self, summary: Mapping[str, object] | None = None) -> None:
@@ -119,7 +137,9 @@ class Stage:
             f"{self.name}: {len(failed)} of {total} blocks failed, {total - done - len(failed)} were not run; "
             f"{done} are done and kept.",
             measured="\n             ".join([*shown, *([f"and {more} more"] if more else [])]),
-            cause="parts of the movie that cannot be read, or too little memory for a block" if failed else "",
+            cause="parts of the movie that cannot be read, a time limit, or too little memory for a block"
+            if failed
+            else "",
             fix="mend what the messages name and run again: only the blocks that are not done are computed",
         )
 

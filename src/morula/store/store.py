@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 
 from morula.core.blocks import Block
+from morula.core.confidence import Confidence
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
@@ -28,6 +29,9 @@ from morula.store.records import StageRecord
 from morula.store.rows import (
     DETECTION_BYTES,
     EDGE_BYTES,
+    NUMBER_BYTES,
+    insert_block_selection,
+    insert_confidence,
     insert_detections,
     insert_edges,
     insert_selection,
@@ -114,16 +118,50 @@ class Store(StoreReader):
         with self._transaction(needed_bytes=detections.n * DETECTION_BYTES):
             stage_id = self._stage_id(stage)
             insert_detections(self._connection, stage_id, block.index, detections)
+            self._mark_block(stage_id, block, seconds)
+
+    def write_block_selection(self, stage: str, block: Block, selection: Selection, seconds: float) -> None:
+        """Store what a block chose of the nodes and links it answers for, and its done mark.
+
+        Raises
+        ------
+        StoreError, StoreLockedError, DiskError
+            Nothing was changed then.
+        """
+        with self._transaction(needed_bytes=len(selection.node_selected) + len(selection.edge_selected)):
+            stage_id = self._stage_id(stage)
+            insert_block_selection(self._connection, stage_id, block.index, selection)
+            self._mark_block(stage_id, block, seconds)
+
+    def write_block_count(self, stage: str, block: Block, count: int, seconds: float) -> None:
+        """Store the number a block came to, and its done mark.
+
+        Raises
+        ------
+        StoreError, StoreLockedError, DiskError
+            Nothing was changed then.
+        """
+        with self._transaction():
+            stage_id = self._stage_id(stage)
             self._connection.execute(
-                "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, 'done', NULL, ?, ?, NULL)",
-                (stage_id, block.index, block.name, seconds, time.time()),
+                "INSERT OR REPLACE INTO block_counts VALUES (?, ?, ?)", (stage_id, block.index, int(count))
             )
+            self._mark_block(stage_id, block, seconds)
+
+    def _mark_block(self, stage_id: int, block: Block, seconds: float) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, 'done', NULL, ?, ?, NULL)",
+            (stage_id, block.index, block.name, seconds, time.time()),
+        )
 
     def write_failed_block(self, stage: str, block: Block, error: Exception, attempts: int) -> None:
         """Record that a block failed, with the error's text; a result it left earlier goes."""
         with self._transaction():
             stage_id = self._stage_id(stage)
             insert_detections(self._connection, stage_id, block.index, Detections.empty())
+            for table in ("block_selections", "block_counts"):
+                of_block = f"DELETE FROM {table} WHERE stage = ? AND block = ?"
+                self._connection.execute(of_block, (stage_id, block.index))
             self._connection.execute(
                 "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, 'failed', ?, 0, ?, ?)",
                 (stage_id, block.index, block.name, attempts, time.time(), str(error) or type(error).__name__),
@@ -190,6 +228,36 @@ class Store(StoreReader):
                     fix="solve what read_graph returns",
                 )
             insert_selection(self._connection, self._stage_id(stage), source.id, selection)
+            self._mark_done(stage, seconds, summary or {})
+
+    def write_confidence(
+        self,
+        stage: str,
+        confidence: Confidence,
+        *,
+        selection: str,
+        seconds: float = 0.0,
+        summary: Mapping[str, object] | None = None,
+    ) -> None:
+        """Store how sure the selection of another stage is, and mark the stage as done.
+
+        Raises
+        ------
+        StoreError
+            If there is not one margin per node and edge of that selection.
+        """
+        source = self.require_stage(selection)
+        lengths = (len(confidence.margins.node), len(confidence.margins.edge))
+        with self._transaction(needed_bytes=NUMBER_BYTES * (3 * lengths[0] + lengths[1])):
+            query = "SELECT n_nodes, n_edges FROM selections WHERE stage = ?"
+            row = self._connection.execute(query, (source.id,)).fetchone()
+            if row != lengths:
+                raise StoreError(
+                    f"{self.path}: the confidence of {stage} does not fit the selection of {selection}.",
+                    measured=f"nodes and edges: {lengths} in the confidence, {row} in the selection",
+                    fix="measure the margins of what read_selection returns",
+                )
+            insert_confidence(self._connection, self._stage_id(stage), source.id, confidence)
             self._mark_done(stage, seconds, summary or {})
 
     def _mark_done(self, stage: str, seconds: float, summary: Mapping[str, object]) -> None:
