@@ -1,15 +1,25 @@
-"""Judging tracks against all that is known of an embryo: the truth where there is one, and the annotations."""
+"""Judging tracks against all that is known of an embryo: the truth where there is one, and the annotations.
+
+And how sure they are where nothing is known: margins, made into probabilities on the validation annotations.
+"""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import replace
 
+from morula.core.confidence import Confidence
+from morula.core.graph import CandidateGraph
+from morula.core.lineages import Selection
+from morula.core.pins import Pins
 from morula.core.tracks import Tracks
 from morula.evaluate.evaluate import evaluate_tracks
 from morula.evaluate.held_out import find_unannotated
 from morula.evaluate.params import EvaluateParams
 from morula.inputs import Inputs
+from morula.solve.costs import price_graph
+from morula.solve.params import SolveParams
+from morula.tune.calibrate import estimate_confidence
 from morula.view.report_data import LabelledEvaluation
 
 _LOG = logging.getLogger(__name__)
@@ -41,3 +51,23 @@ def judge_tracks(
     if len(inputs.train.edges):
         judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.train, sparse), ON_TRAINING))
     return tuple(judged)
+
+
+def assess_selection(
+    graph: CandidateGraph,
+    selection: Selection,
+    inputs: Inputs,
+    solve: SolveParams,
+    *,
+    max_distance_um: float,
+    pins: Pins | None,
+) -> Confidence:
+    """Say how sure every decision is; settings and pins as they were given to the solver."""
+    from morula.solve.margins import measure_selection  # compiles
+
+    extent_um = inputs.movie.extent_um
+    margins = measure_selection(graph, solve, selection, extent_um=extent_um, pins=pins)
+    free_start = price_graph(graph, solve, extent_um=extent_um).start <= 0
+    return estimate_confidence(
+        graph, selection, margins, inputs.val, max_distance_um=max_distance_um, free_start=free_start
+    )

@@ -1,6 +1,7 @@
 """A run from top to bottom: the stages in order, each resumable, each skipped when its results are there.
 
-    inputs -> train -> detect -> candidates -> tune -> solve -> evaluate (and the baseline) -> export -> report
+    inputs -> train -> detect -> candidates -> tune -> solve -> confidence -> evaluate (and the baseline) -> export
+           -> report
 
 Owns the order and what each stage hands on. Every stage begins in the run directory with everything its results depend
 on; the directory decides whether it is done, goes on, or runs anew because a setting changed. Results are always read
@@ -18,29 +19,43 @@ from pathlib import Path
 
 from morula.candidates.link import link_candidates
 from morula.config import RunConfig, format_config, plain_values
+from morula.core.graph import CandidateGraph
 from morula.core.lineages import Lineages
+from morula.core.pins import Pins
 from morula.core.progress import ProgressSink, ignore_progress
 from morula.engine.engine import Engine
 from morula.engine.serial import SerialEngine
 from morula.errors import ConfigError
 from morula.inputs import Inputs, open_inputs
 from morula.io.tracks.files import TracksWriteFormat, read_tracks, write_tracks
-from morula.judge import judge_tracks
+from morula.judge import assess_selection, judge_tracks
 from morula.learning import detect, learn
 from morula.peaks.classical import detect_blobs
-from morula.results import collect_report, collect_versions, export_lineages, read_lineages, read_tuned_settings
-from morula.solve.graph import solve_graph
+from morula.results import (
+    collect_report,
+    collect_versions,
+    export_lineages,
+    read_lineages,
+    read_sureness,
+    read_tuned_settings,
+)
+from morula.solve.blocks import asks_for_blocks
+from morula.solve.graph import pose_problem, solve_graph
 from morula.solve.greedy import link_greedily
+from morula.solve.params import SolveParams
+from morula.solve.placing import place_pins
+from morula.solve.problem import Problem
+from morula.solving import solve_stage_in_blocks, tell_choice
 from morula.store.disk import write_json, write_text
 from morula.store.run_directory import RunDirectory
-from morula.tune.grid import WEIGHTS, search_weights
+from morula.tuning import tune
 from morula.view.report import write_report
 from morula.view.report_data import LabelledEvaluation
 
 _LOG = logging.getLogger(__name__)
 
 _FORMATS: tuple[TracksWriteFormat, ...] = ("csv", "geff", "napari")
-STAGES = ("train", "detect", "candidates", "tune", "solve", "baseline", "evaluate", "export", "report")
+STAGES = ("train", "detect", "candidates", "tune", "solve", "confidence", "baseline", "evaluate", "export", "report")
 
 
 def run_pipeline(
@@ -85,8 +100,9 @@ def run_pipeline(
             "train": partial(learn, run, inputs, config, engine or SerialEngine(), progress),
             "detect": partial(detect, run, inputs, config, engine or SerialEngine(), progress),
             "candidates": partial(_link, run, config, progress),
-            "tune": partial(_tune, run, inputs, config, progress),
-            "solve": partial(_solve, run, inputs, config),
+            "tune": partial(tune, run, inputs, config, engine or SerialEngine(), progress),
+            "solve": partial(_solve, run, inputs, config, engine or SerialEngine(), progress),
+            "confidence": partial(_assess, run, inputs, config),
             "baseline": partial(_baseline, run, inputs, config, progress),
             "evaluate": partial(_evaluate, run, inputs, config),
             "export": partial(_export, run, inputs),
@@ -117,44 +133,49 @@ def _link(run: RunDirectory, config: RunConfig, progress: ProgressSink) -> None:
             stage.write_graph(graph, summary={"amount": detections.n, "unit": "detections", "links": graph.n_edges})
 
 
-def _tune(run: RunDirectory, inputs: Inputs, config: RunConfig, progress: ProgressSink) -> None:
-    settings = {
-        "tune": plain_values(config.tune),
-        "solve": plain_values(config.solve),
-        "evaluate": plain_values(config.evaluate),
-        "inputs": inputs.identify("val"),
-    }
-    with run.stage("tune", settings, after=["candidates"]) as stage:
-        if stage.done:
-            return
-        tuned = search_weights(
-            run.store.read_graph(),
-            inputs.val,
-            config.tune,
-            config.solve,
-            replace(config.evaluate, dense=False),
-            extent_um=inputs.movie.extent_um,
-            progress=progress,
-        )
-        weights = {name: getattr(tuned.params, name) for name in WEIGHTS}
-        tried = [{**values, "errors": errors} for values, errors in tuned.tried]
-        stage.finish({"amount": len(tried), "unit": "weights", "weights": weights, "why": tuned.reason, "tried": tried})
+def _solve(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, progress: ProgressSink) -> None:
+    settings: dict[str, object] = {"solve": plain_values(config.solve)}
+    if inputs.pins is not None:
+        settings |= {"inputs": inputs.identify("pins"), "pin_distance_um": config.evaluate.max_distance_um}
+    params = read_tuned_settings(run.store, config.solve)
+    pose = partial(_pose, inputs=inputs, config=config, params=params)
+    if asks_for_blocks(params):
+        solve_stage_in_blocks(run, settings, params, pose, engine, progress)
+        return
 
+    def check() -> Problem:  # impossible pins leave the earlier lineages as they are
+        return pose(run.store.read_graph())
 
-def _solve(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:
-    with run.stage("solve", {"solve": plain_values(config.solve)}, after=["candidates", "tune"]) as stage:
+    with run.stage("solve", settings, after=["candidates", "tune"], check=check) as stage:
         if not stage.done:
             graph = run.store.read_graph()
-            selection = solve_graph(
-                graph, read_tuned_settings(run.store, config.solve), extent_um=inputs.movie.extent_um
-            )
+            pins = _place_pins(graph, inputs, config)
+            selection = solve_graph(graph, params, extent_um=inputs.movie.extent_um, pins=pins)
             stage.write_selection(selection, summary={"amount": graph.nodes.n, "unit": "detections"})
-            chosen = int(selection.node_selected.sum())
-            if graph.nodes.n and not chosen:
-                _LOG.warning("no lineage is worth its cost; look at the scores in the report and at [solve]")
-            _LOG.info(
-                "%d of %d detections chosen: %s, gap %.2g", chosen, graph.nodes.n, selection.status, selection.gap
-            )
+            tell_choice(graph, selection)
+
+
+def _pose(graph: CandidateGraph, inputs: Inputs, config: RunConfig, params: SolveParams) -> Problem:
+    pins = _place_pins(graph, inputs, config)
+    return pose_problem(graph, params, extent_um=inputs.movie.extent_um, pins=pins)
+
+
+def _place_pins(graph: CandidateGraph, inputs: Inputs, config: RunConfig) -> Pins | None:
+    if inputs.pins is None:
+        return None
+    return place_pins(graph, inputs.pins, max_distance_um=config.evaluate.max_distance_um)
+
+
+def _assess(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:
+    """Say how sure every decision of the solver is."""
+    reach = config.evaluate.max_distance_um
+    settings = {"max_distance_um": reach, "inputs": inputs.identify("val")}
+    with run.stage("confidence", settings, after=["solve"]) as stage:
+        if not stage.done:
+            graph, selection = run.store.read_graph(), run.store.read_selection()
+            params, pins = read_tuned_settings(run.store, config.solve), _place_pins(graph, inputs, config)
+            confidence = assess_selection(graph, selection, inputs, params, max_distance_um=reach, pins=pins)
+            stage.write_confidence(confidence, summary={"amount": graph.nodes.n, "unit": "detections"})
 
 
 def _baseline(run: RunDirectory, inputs: Inputs, config: RunConfig, progress: ProgressSink) -> None:
@@ -197,17 +218,17 @@ def _figures(judged: tuple[LabelledEvaluation, ...]) -> dict[str, object]:
 
 def _export(run: RunDirectory, inputs: Inputs) -> None:
     outputs = [run.paths.exports / f"lineages.{kind}" for kind in _FORMATS]
-    with run.stage("export", {"inputs": inputs.identify("movie")}, after=["solve"], outputs=outputs) as stage:
+    with run.stage("export", {"inputs": inputs.identify("movie")}, after=["confidence"], outputs=outputs) as stage:
         if not stage.done:
-            lineages = read_lineages(run.store)
+            lineages, sureness = read_lineages(run.store), read_sureness(run.store)
             for path, kind in zip(outputs, _FORMATS, strict=True):
-                export_lineages(lineages, path, kind, overwrite=True)
+                export_lineages(lineages, path, kind, sureness=sureness, overwrite=True)
             stage.finish({"amount": lineages.nodes.n, "unit": "points"})
 
 
 def _report(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:
     settings = {"inputs": inputs.identify("movie", "train", "val", "truth"), "config": plain_values(config)}
-    with run.stage("report", settings, after=["evaluate", "tune"], outputs=[run.paths.report]) as stage:
+    with run.stage("report", settings, after=["evaluate", "tune", "confidence"], outputs=[run.paths.report]) as stage:
         if not stage.done:
             write_report(collect_report(run, inputs, config), run.paths.report)
             stage.finish()

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from morula import __version__
 from morula.config import RunConfig, plain_values
+from morula.core.columns import FloatArray
 from morula.core.lineages import Lineages, Selection
 from morula.core.tracks import Tracks
 from morula.errors import ConfigError, StoreError
@@ -29,7 +30,7 @@ from morula.solve.params import SolveParams
 from morula.store.paths import RunPaths
 from morula.store.reader import StoreReader
 from morula.store.run_directory import RunDirectory, view_run
-from morula.view.report_data import ReportData, SolveFacts, StageTiming
+from morula.view.report_data import ReportData, SolveFacts, StageTiming, Sureness
 
 _LIBRARIES = ("numpy", "scipy", "torch", "zarr", "tensorstore", "tifffile", "geff", "highspy", "pydantic")
 
@@ -46,7 +47,7 @@ def collect_versions() -> dict[str, str]:
 def collect_report(run: RunDirectory, inputs: Inputs, config: RunConfig) -> ReportData:
     """Gather what the report shows from a run whose stages are done."""
     graph, selection = run.store.read_graph(), run.store.read_selection()
-    lineages = Lineages.from_selection(graph, selection)
+    lineages, confidence = Lineages.from_selection(graph, selection), run.store.find_confidence()
     baseline = read_tracks(run.paths.exports / "baseline.csv")
     return ReportData(
         title=inputs.movie.name,
@@ -58,6 +59,7 @@ def collect_report(run: RunDirectory, inputs: Inputs, config: RunConfig) -> Repo
         history=read_history(run, config.train) if config.model.weights is None else None,
         evaluations=judge_tracks(lineages.tracks, inputs, config.evaluate),
         baseline=judge_tracks(baseline, inputs, config.evaluate, label="blobs + greedy linking"),
+        sureness=None if confidence is None else Sureness.of(confidence, selection),
         solve=SolveFacts.of(graph, selection),
         settings=_settings(run, config),
         versions=collect_versions(),
@@ -98,11 +100,30 @@ def read_tuned_settings(store: StoreReader, params: SolveParams) -> SolveParams:
     return replace(params, **weights)  # type: ignore[arg-type]
 
 
-def export_lineages(lineages: Lineages, path: Path, kind: TracksWriteFormat, *, overwrite: bool = False) -> None:
-    """Write lineages to a file, with score, tracklet and lineage of every point where the format has room."""
+def read_sureness(store: StoreReader) -> Sureness | None:
+    """Return how sure the lineages of a run are; None while that is not known."""
+    confidence = store.find_confidence()
+    return None if confidence is None else Sureness.of(confidence, store.read_selection())
+
+
+def export_lineages(
+    lineages: Lineages,
+    path: Path,
+    kind: TracksWriteFormat,
+    *,
+    sureness: Sureness | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write lineages to a file, with further columns of every point where the format has room.
+
+    These are score, tracklet and lineage, and where `sureness` is known `confidence`, the probability that the parent
+    (or that there is none) is right, and `margin`, what another would cost more.
+    """
     columns: dict[str, npt.NDArray[np.generic]] = {}
     if kind != "napari":
         columns["score"] = lineages.nodes.score
+        if sureness is not None:
+            columns |= {"confidence": sureness.right.round(6), "margin": sureness.margin.round(6)}
     if kind == "csv":  # GEFF always names tracklets and lineages
         columns |= {"tracklet_id": lineages.tracklet_id, "lineage_id": lineages.lineage_id}
     write_tracks(lineages.tracks, path, format=kind, columns=columns, overwrite=overwrite)
@@ -121,13 +142,18 @@ def export_run(run_dir: Path, path: Path, kind: str, *, overwrite: bool = False)
     if kind not in get_args(TracksWriteFormat):
         raise ConfigError(f"--format {kind}: unknown.", fix=f"one of {', '.join(get_args(TracksWriteFormat))}")
     with view_run(run_dir) as run:
-        lineages = read_lineages(run.store)
-    export_lineages(lineages, path, kind, overwrite=overwrite)  # type: ignore[arg-type]
+        lineages, sureness = read_lineages(run.store), read_sureness(run.store)
+    export_lineages(lineages, path, kind, sureness=sureness, overwrite=overwrite)  # type: ignore[arg-type]
     return lineages
 
 
-def write_solution(file: GraphFile, selection: Selection, path: Path, *, overwrite: bool = False) -> None:
-    """Write the lineages chosen in a candidate graph file as GEFF, nodes under the ids they have there."""
+def write_solution(
+    file: GraphFile, selection: Selection, path: Path, *, past_margin: FloatArray | None = None, overwrite: bool = False
+) -> None:
+    """Write the lineages chosen in a candidate graph file as GEFF, nodes under the ids they have there.
+
+    `past_margin` is what another past of each node of the graph would cost more, shape (n,), written as `margin`.
+    """
     lineages = Lineages.from_selection(file.graph, selection)
     tracks = Tracks(
         t=lineages.tracks.t,
@@ -135,7 +161,10 @@ def write_solution(file: GraphFile, selection: Selection, path: Path, *, overwri
         id=file.node_id[selection.node_selected],
         parent_row=lineages.parent_row,
     )
-    write_tracks(tracks, path, format="geff", columns={"score": lineages.nodes.score}, overwrite=overwrite)
+    columns = {"score": lineages.nodes.score}
+    if past_margin is not None:
+        columns["margin"] = past_margin[selection.node_selected]
+    write_tracks(tracks, path, format="geff", columns=columns, overwrite=overwrite)
 
 
 def read_result(run_dir: Path) -> dict[str, Any]:

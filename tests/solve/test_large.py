@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_problems import cheapest, problems, respects
 
 from morula.solve import large
-from morula.solve.costs import price_graph
+from morula.solve.costs import Costs, price_graph
 from morula.solve.exact import solve_exactly
 from morula.solve.forest import check_forest
 from morula.solve.large import solve_by_ascent
@@ -80,3 +81,36 @@ def test_the_order_of_the_links_and_the_unit_of_the_costs_do_not_matter(instance
     one, two = solve_by_ascent(problem, Limits(gap=1e-6)), solve_by_ascent(other, Limits(gap=1e-6))
     price = problem.price(one.node_selected, one.edge_selected)
     assert other.price(two.node_selected, two.edge_selected) * 1e6 == pytest.approx(price, rel=2e-6)
+
+
+def test_a_small_problem_with_a_gap_is_solved_as_a_whole():
+    """Divisions that pay more than anything costs, and too few children for all: the relaxation takes halves.
+
+    t0    0     1     2     3       all linked to all
+    t1       4     5     6
+    """
+    rng = np.random.default_rng(3)
+    edges = np.array([[parent, child] for parent in range(4) for child in range(4, 7)])
+    costs = Costs(
+        node=rng.normal(0, 3, 7), edge=rng.normal(1, 3, 12), start=np.full(7, 2.0), division=-rng.uniform(10, 40, 7)
+    )
+    problem = Problem(edges, costs)
+    solution = solve_by_ascent(problem, Limits())
+    assert problem.price(solution.node_selected, solution.edge_selected) == pytest.approx(cheapest(problem), abs=1e-6)
+    assert solution.proven
+
+
+@settings(max_examples=60, deadline=None)
+@given(problem=problems(pinned=True), sizes=st.lists(st.integers(-9, 9), min_size=5, max_size=5))
+def test_costs_of_any_size_beside_each_other_leave_the_bound_below_the_optimum(problem, sizes):
+    names = ("node", "edge", "start", "division", "end")
+    factors = dict(zip(names, (10.0**size for size in sizes), strict=True))
+    costs = Costs(**{name: getattr(problem.costs, name) * factors[name] for name in names})
+    mixed = Problem(problem.edges, costs, problem.pins)
+    solution = solve_by_ascent(mixed, Limits())
+    found, least, rounding = mixed.price(solution.node_selected, solution.edge_selected), cheapest(mixed), 1e-9
+    rounding *= max(costs.find_largest(), 1e-300)
+    assert solution.lower_bound <= least + rounding
+    assert solution.lower_bound <= found
+    assert respects(mixed, solution)
+    assert found <= least + rounding

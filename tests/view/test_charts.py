@@ -85,3 +85,8 @@ def test_validation_is_drawn_beside_predicting_no_motion(history: TrainingHistor
 def test_a_chart_brings_no_library_and_the_library_closes_no_script(history: TrainingHistory) -> None:
     assert len(charts.draw_losses(history)) < 20_000
     assert "</script" not in charts.load_plotly_script()
+
+
+def test_the_doubts_of_every_frame_are_a_bar() -> None:
+    drawn = traces(charts.draw_doubts(np.array([0.0, 1.5, 0.25])))["pasts probably wrong"]
+    assert (drawn["x"], drawn["y"]) == ([0, 1, 2], [0.0, 1.5, 0.25])

@@ -19,7 +19,8 @@ from morula.view import charts
 from morula.view.report import render_report, write_report
 from morula.view.report_data import LabelledEvaluation, ReportData
 
-SECTIONS = ["summary", "warnings", "movie", "trees", "cells", "errors", "places", "training", "work", "settings"]
+SECTIONS = ["summary", "warnings", "movie", "trees", "cells", "errors", "places", "checks"]
+SECTIONS += ["training", "work", "settings"]
 LOADING = {"src", "href", "xlink:href", "srcset", "data", "action", "poster", "background", "formaction", "ping"}
 VOID = {"meta", "link", "input", "br", "image", "rect", "path"}
 

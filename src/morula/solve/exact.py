@@ -54,7 +54,7 @@ def solve_exactly(problem: Problem, limits: Limits, *, formulation: Formulation 
     Notes
     -----
     On one core 10 000 nodes and 40 000 edges take about 0.5 s, 100 000 and 490 000 about 8 s
-    (``benchmarks/bench_solve.py --nodes N --edges M``).
+    (``benchmarks/solve_once.py --method exact``).
     """
     if not problem.n:
         return Solution(np.zeros(0, bool), np.zeros(0, bool), lower_bound=0.0, proven=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from morula.core.columns import FloatArray
 from morula.core.evaluation import ErrorFreeCurve
 from morula.core.history import TrainingHistory
 from morula.core.lineages import Lineages
@@ -68,6 +69,15 @@ def draw_cell_counts(lineages: Lineages, annotations: Sequence[Tracks], n_frames
     figure.add_scatter(x=frames, y=cells.tolist(), name="tracked cells", mode="lines", line={"color": OURS, "width": 3})
     figure.update_yaxes(rangemode="tozero")
     return _to_html(figure, "chart-cells")
+
+
+def draw_doubts(doubts: FloatArray) -> str:
+    """Draw how many pasts of each frame are probably wrong, as an HTML fragment."""
+    figure = _start_figure("frame", "probably wrong")
+    frames = list(range(len(doubts)))
+    figure.add_bar(x=frames, y=doubts.tolist(), name="pasts probably wrong", marker_color=BASELINE, showlegend=False)
+    figure.update_yaxes(rangemode="tozero")
+    return _to_html(figure, "chart-doubts")
 
 
 def draw_losses(history: TrainingHistory) -> str:

@@ -18,6 +18,7 @@ from morula.core.movie import Movie
 from morula.core.progress import ProgressSink, ignore_progress
 from morula.errors import DiskError
 from morula.view import charts, wording
+from morula.view.checks import CheckList, count_doubts, list_checks
 from morula.view.colours import PALETTE
 from morula.view.overlays import TAIL_FRAMES, Overlay, OverlaySource
 from morula.view.places import Place, gather_places, stack_places
@@ -121,26 +122,31 @@ def write_report(data: ReportData, path: str | os.PathLike[str], *, progress: Pr
 def render_report(data: ReportData, *, progress: ProgressSink = ignore_progress) -> str:
     """Return the report as one HTML text."""
     places = gather_places(data.evaluations[0].evaluation) if data.evaluations else []
+    checklist = None if data.sureness is None else list_checks(data.lineages, data.sureness)
     scores = summarise_scores(data)
     forest = lay_out_forest(data.lineages)
     context = {
         "data": data,
         "summary": summarise_run(data),
         "scores": scores,
-        "movie": _view_movie(data, places, progress),
+        "checklist": checklist,
+        "movie": _view_movie(data, places, checklist, progress),
         "forest": forest,
         "trees": draw_forest(forest, data.movie.n_frames),
         "places": places,
         "charts": _draw_charts(data),
         "plotly_script": charts.load_plotly_script(),
-        "contents": _list_contents(data, places),
+        "contents": _list_contents(data, places, checklist),
     }
     return _load_templates().get_template("report.html.j2").render(context)
 
 
-def _view_movie(data: ReportData, places: list[Place], progress: ProgressSink) -> MovieView:
+def _view_movie(
+    data: ReportData, places: list[Place], checklist: CheckList | None, progress: ProgressSink
+) -> MovieView:
     per_frame = data.lineages.nodes.n / data.movie.n_frames
-    frames = choose_frames(data.movie, [place.t for place in places], cells_per_frame=per_frame)
+    wanted = [place.t for place in places] or [check.t for check in (checklist.checks if checklist else [])]
+    frames = choose_frames(data.movie, wanted, cells_per_frame=per_frame)
     canvas = Canvas.of_movie(data.movie)
     source = OverlaySource(canvas, data.detections, data.lineages, data.train, data.val, stack_places(places))
     views = tuple(
@@ -169,10 +175,12 @@ def _say_time(movie: Movie, t: int) -> str:
 
 def _draw_charts(data: ReportData) -> Mapping[str, str]:
     annotations = [tracks for tracks in (data.train, data.val) if tracks is not None and tracks.n]
-    drawn = dict.fromkeys(("error_free", "losses", "recall", "movement"), "")
+    drawn = dict.fromkeys(("error_free", "doubts", "losses", "recall", "movement"), "")
     drawn["cells"] = charts.draw_cell_counts(data.lineages, annotations, data.movie.n_frames)
     if data.evaluations or data.baseline:
         drawn["error_free"] = charts.draw_error_free(data.evaluations, data.baseline)
+    if data.sureness is not None:
+        drawn["doubts"] = charts.draw_doubts(count_doubts(data.lineages, data.sureness, data.movie.n_frames))
     if data.history is not None:
         drawn |= _draw_training(data.history)
     return drawn
@@ -191,7 +199,7 @@ def _draw_training(history: TrainingHistory) -> dict[str, str]:
     return drawn
 
 
-def _list_contents(data: ReportData, places: list[Place]) -> list[tuple[str, str]]:
+def _list_contents(data: ReportData, places: list[Place], checklist: CheckList | None) -> list[tuple[str, str]]:
     sections = [
         ("summary", "In short", True),
         ("movie", "Movie", True),
@@ -199,6 +207,7 @@ def _list_contents(data: ReportData, places: list[Place]) -> list[tuple[str, str
         ("cells", "Cells over time", True),
         ("errors", "How good it is", True),
         ("places", "Worst places", bool(places)),
+        ("checks", "Places to check first", bool(checklist and checklist.checks)),
         ("training", "Training", data.history is not None),
         ("work", "How it was made", bool(data.solve or data.stages)),
         ("settings", "Settings", bool(data.settings or data.versions)),

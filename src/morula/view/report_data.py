@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from morula.core.columns import FloatArray
+from morula.core.confidence import Confidence
 from morula.core.detections import Detections
 from morula.core.evaluation import Evaluation
 from morula.core.graph import CandidateGraph
@@ -89,6 +91,32 @@ class SolveFacts:
         return cls(graph.nodes.n, graph.n_edges, s.status, s.objective, s.lower_bound, s.gap, s.seconds)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sureness:
+    """How sure the past of each cell is, in the row order of the lineages.
+
+    Parameters
+    ----------
+    right
+        Probability that the decided past (its parent, or none) is right, shape (n,); 1 where there was nothing to
+        decide.
+    margin
+        What another past would cost more at least, shape (n,), in the unit of the costs (µm).
+    basis
+        What the probabilities rest on, in words.
+    """
+
+    right: FloatArray
+    margin: FloatArray
+    basis: str
+
+    @classmethod
+    def of(cls, confidence: Confidence, selection: Selection) -> Sureness:
+        """Take what concerns the selected cells."""
+        chosen = selection.node_selected
+        return cls(confidence.past_right[chosen], confidence.past_margin[chosen], confidence.basis)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReportData:
     """What one report page is made from.
@@ -109,6 +137,8 @@ class ReportData:
         Judgements of the lineages, the most telling first (dense truth before validation annotations); may be empty.
     baseline
         The same judgements of the baseline.
+    sureness
+        How sure the past of each cell is; None where the lineages come from elsewhere.
     solve
         Facts about the optimisation; None where the lineages come from elsewhere.
     settings
@@ -132,6 +162,7 @@ class ReportData:
     history: TrainingHistory | None = None
     evaluations: tuple[LabelledEvaluation, ...] = ()
     baseline: tuple[LabelledEvaluation, ...] = ()
+    sureness: Sureness | None = None
     solve: SolveFacts | None = None
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
