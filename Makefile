@@ -1,6 +1,7 @@
 # Everything a fresh machine with python3, make and python3-venv needs: `make demo` and `make test` set up by themselves.
 
 PYTHON ?= python3
+EXTRAS ?= dev
 VENV ?= .venv
 BIN := $(VENV)/bin
 
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@
 
 demo: $(VENV)/ready ## make an embryo, learn from a tenth of its cells, track it, write the report

@@ -6,6 +6,7 @@ around them in a slow flow that comes and goes), because what makes linking hard
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +16,15 @@ from morula.candidates.params import CandidatesParams
 from morula.core.columns import BoolArray, FloatArray, IntArray
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
+from morula.core.tracks import Tracks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tissue:
-    """What the cells do and how well they are seen; lengths in µm, errors per axis, rates per cell and frame."""
+    """What the cells do and how well they are seen; lengths in µm, errors per axis, rates per cell and frame.
+
+    Scores are drawn from beta distributions; the two numbers of each pull towards 1 and towards 0.
+    """
 
     spacing_um: float = 9.0
     step_um: float = 1.0
@@ -30,15 +35,28 @@ class Tissue:
     position_error_um: float = 0.4
     movement_error_um: float = 0.8
     daughter_error_um: float = 1.7
+    cell_score: tuple[float, float] = (8, 2.5)
+    false_score: tuple[float, float] = (2, 6)
+
+
+HARD = Tissue(
+    movement_error_um=5.0, daughter_error_um=5.0, false=0.25, missed=0.1, cell_score=(4, 3), false_score=(3, 4)
+)
+"""Movement known no better than half a spacing, and scores that hardly tell a cell (mean 0.57) from none (0.43)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """Detections and, for each, the row of its true parent (−1 for none) and whether it is a cell at all."""
+    """Detections and, for each, the row of its true parent (−1 for none) and whether it is a cell at all.
+
+    `truth` are all cells, those missed too, where asked for; `truth_row` is the one each detection is of (−1 for none).
+    """
 
     detections: Detections
     parent_row: IntArray
     is_cell: BoolArray
+    truth: Tracks | None
+    truth_row: IntArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +70,9 @@ class _Cells:
     born: BoolArray
 
 
-def make_instance(n_detections: int, n_frames: int, *, seed: int, tissue: Tissue | None = None) -> Instance:
+def make_instance(
+    n_detections: int, n_frames: int, *, seed: int, tissue: Tissue | None = None, with_truth: bool = False
+) -> Instance:
     """Make a movie's worth of detections, exactly `n_detections` of them, sorted by frame."""
     tissue = tissue or Tissue()
     rng = np.random.default_rng(seed)
@@ -60,35 +80,72 @@ def make_instance(n_detections: int, n_frames: int, *, seed: int, tissue: Tissue
     cells = _plant(int(per_frame * 1.03) + 3, tissue, rng)
     row_of_cell = np.full(len(cells.home), -1)
     parts: list[list[np.ndarray]] = []
-    first = 0
+    frames: list[tuple[FloatArray, IntArray]] = []
+    first = n_cells = 0
     for t in range(n_frames):
         if t:
             cells = _grow(cells, t, tissue, rng)
         seen = np.flatnonzero(rng.random(len(cells.home)) >= tissue.missed)
         parts.append(_observe(cells, seen, row_of_cell, t, tissue, rng))
+        parts[-1].append(np.full(len(parts[-1][0]), -1))
+        parts[-1][-1][: len(seen)] = n_cells + seen
+        n_cells += len(cells.zyx)
+        if with_truth:
+            frames.append((cells.zyx, cells.mother))
         row_of_cell = np.full(len(cells.home), -1)
         row_of_cell[seen] = first + np.arange(len(seen))
         first += len(parts[-1][0])
-    t_all, zyx, score, movement, parent, is_cell = (np.concatenate(column) for column in zip(*parts, strict=True))
+    t_all, zyx, score, movement, parent, is_cell, truth_row = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
     keep = np.ones(first, bool)
     keep[rng.permutation(first)[n_detections:]] = False
     new_row = np.append(np.where(keep, np.cumsum(keep) - 1, -1), -1)
     detections = Detections(t=t_all[keep], zyx_um=zyx[keep], score=score[keep], movement_um=movement[keep])
-    return Instance(detections=detections, parent_row=new_row[parent[keep]], is_cell=is_cell[keep])
+    return Instance(
+        detections=detections,
+        parent_row=new_row[parent[keep]],
+        is_cell=is_cell[keep],
+        truth=_join_frames(frames) if with_truth else None,
+        truth_row=truth_row[keep],
+    )
 
 
-def make_graph(nodes: int, edges: int, *, seed: int, n_frames: int | None = None) -> CandidateGraph:
+def make_graph(
+    nodes: int, edges: int, *, seed: int, n_frames: int | None = None, tissue: Tissue | None = None
+) -> CandidateGraph:
     """Make a candidate graph of exactly this many nodes and, if the tissue offers so many links, edges.
 
-    Of each child's links the farthest are dropped first, so every child keeps about the same number.
+    Links lead to the nearest cells of the frame before, as in Malin-Mayor et al. 2023: without drift and without asking
+    the neighbours. Of each child's links the farthest are dropped first, so every child keeps about the same number.
     """
-    instance = make_instance(nodes, n_frames or max(4, round((nodes / 10) ** 0.5)), seed=seed)
-    params = CandidatesParams(max_distance_um=18.0, max_parents=edges // nodes + 3, correct_drift=False)
-    graph = link_candidates(instance.detections, params)
+    frames = n_frames or max(4, round((nodes / 10) ** 0.5))
+    detections = make_instance(nodes, frames, seed=seed, tissue=tissue).detections
+    parents = math.ceil(edges / (nodes - nodes / frames))  # nobody in the first frame has any
+    params = CandidatesParams(max_distance_um=18.0, max_parents=parents, correct_drift=False, consensus_neighbours=0)
+    graph = link_candidates(detections, params)
+    if graph.n_edges <= edges:
+        return graph
     child = graph.edges[:, 1]
-    rank = np.arange(graph.n_edges) - np.searchsorted(child, child)
-    keep = np.sort(np.lexsort((graph.distance_um, rank))[:edges])
+    rank = np.arange(graph.n_edges) - np.searchsorted(child, np.arange(nodes))[child]
+    last = int(np.searchsorted(np.cumsum(np.bincount(rank)), edges))  # whole ranks fit below this one
+    keep = rank < last
+    shared = np.flatnonzero(rank == last)
+    by_distance = np.argsort(graph.distance_um[shared], kind="stable")
+    keep[shared[by_distance[: edges - int(keep.sum())]]] = True
     return CandidateGraph(nodes=graph.nodes, edges=graph.edges[keep], distance_um=graph.distance_um[keep])
+
+
+def _join_frames(frames: list[tuple[FloatArray, IntArray]]) -> Tracks:
+    sizes = [len(zyx) for zyx, _ in frames]
+    before = np.concatenate([[0, 0], np.cumsum(sizes)[:-1]])  # row of the first cell of the frame before
+    mothers = [np.where(mother >= 0, mother + before[t], -1) for t, (_, mother) in enumerate(frames)]
+    return Tracks(
+        t=np.repeat(np.arange(len(frames), dtype=np.int32), sizes),
+        zyx_um=np.concatenate([zyx for zyx, _ in frames]),
+        id=np.arange(sum(sizes)),
+        parent_row=np.concatenate(mothers),
+    )
 
 
 def _plant(n: int, tissue: Tissue, rng: np.random.Generator) -> _Cells:
@@ -129,7 +186,7 @@ def _observe(
     error = np.where(cells.born[seen], tissue.daughter_error_um, tissue.movement_error_um)[:, None]
     movement = np.zeros((n, 3))
     movement[: len(seen)] = rng.normal(0, 1, (len(seen), 3)) * error - cells.moved[seen]
-    score = np.concatenate([rng.beta(8, 2.5, len(seen)), rng.beta(2, 6, n_false)])
+    score = np.concatenate([rng.beta(*tissue.cell_score, len(seen)), rng.beta(*tissue.false_score, n_false)])
     mother = cells.mother[seen]
     parent = np.full(n, -1)
     parent[: len(seen)] = np.where(mother >= 0, row_of_cell[mother], -1)

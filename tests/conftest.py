@@ -39,6 +39,7 @@ block_frames = 2
 [candidates]
 max_distance_um = 12.0
 [tune]
+method = "grid"
 break_even_scores = [0.05]
 node_score_weights = [-50.0]
 start_costs = [4.0]

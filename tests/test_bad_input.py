@@ -24,6 +24,7 @@ from safetensors.numpy import save_file
 
 from morula.io.movies.ome_zarr_write import ZarrLayout, write_ome_zarr
 from morula.io.movies.opening import open_movie
+from morula.io.tracks.geff_write import GeffTable, write_geff
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Spoil = Callable[[Path], None]
@@ -247,6 +248,31 @@ def cut_model(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
 
 
+def candidate_graph(
+    node: Mapping[str, list[float]] | None = None, edge: Mapping[str, list[float]] | None = None
+) -> Spoil:
+    """Write a candidate graph of the nodes 70 and 5 in frame 0, 900 in frame 1, and links from both to it."""
+    plain = {"t": [0, 0, 1], "z": [1, 1, 1], "y": [2, 9, 5], "x": [3, 3, 3], "score": [0.9, 0.8, 0.9]}
+    props = {name: np.array(values) for name, values in {**plain, **(node or {})}.items()}
+    links = {name: np.array(values) for name, values in {"distance": [2.5, 3.0], **(edge or {})}.items()}
+    table = GeffTable(np.array([70, 5, 900]), props, np.array([[70, 900], [5, 900]]), links)
+    return lambda folder: write_geff(table, folder / "graph.geff", overwrite=False)
+
+
+def pins(*lines: str, run: bool = False) -> Spoil:
+    """Write a table of pins, beside a candidate graph or for the run."""
+
+    def spoil(folder: Path) -> None:
+        header = "kind,t,z,y,x,parent_t,parent_z,parent_y,parent_x,pinned"
+        (folder / "pins.csv").write_text("\n".join([header, *lines]) + "\n")
+        (setting(annotations={"pins": "pins.csv"}) if run else candidate_graph())(folder)
+
+    return spoil
+
+
+SOLVE = ("solve", "--graph", "graph.geff", "--out", "x.geff")
+SOLVE_PINNED = (*SOLVE, "--pins", "pins.csv")
+
 NOT_MAMUT = '<?xml version="1.0"?>\n<SpimData version="0.2"><BasePath type="relative">.</BasePath></SpimData>\n'
 ONE_TRACK = "".join(f"{t},20.0,20.0,14.0,{t},{t - 1}\n" for t in range(6))
 
@@ -417,6 +443,64 @@ CASES = {
     ),
     "tracks for a graph": Case(
         nothing, (r"lineages\.geff.*distance",), ("solve", "--graph", "run/exports/lineages.geff", "--out", "x")
+    ),
+    "scores that are no numbers": Case(
+        candidate_graph({"score": [0.9, np.nan, 0.8]}),
+        (r"GraphError: graph\.geff: detections: score holds 1 values that are not finite", r"fix:"),
+        SOLVE,
+    ),
+    "pins of other values": Case(
+        candidate_graph({"pinned": [0, 0, 5]}),
+        (r"graph\.geff, node 900: pinned is 5", r"fix: .*1 \(to be taken"),
+        SOLVE,
+    ),
+    "links pinned that exclude each other": Case(
+        candidate_graph(edge={"pinned": [1, 1]}),
+        (
+            r"SolveError: no forest .*: links 70 → 900, 5 → 900 are pinned in, and node 900 can have 1 parent",
+            r"measured: node 70 at t 0, z 1\.00, y 2\.00, x 3\.00 µm; node 5 at",
+            r"fix: .*take one of these pins back$",
+        ),
+        SOLVE,
+    ),
+    "a link pinned in and its node out": Case(
+        candidate_graph({"pinned": [-1, 0, 0]}, {"pinned": [1, 0]}),
+        (r"link 70 → 900 is pinned in, and node 70 is pinned out", r"cause: .*exclude each other"),
+        SOLVE,
+    ),
+    "a pin where nothing is": Case(
+        pins("node,0,1,2,3,,,,,in", "node,1,1,2,90,,,,,out"),
+        (r"AnnotationError: pins\.csv, line 3: no detection lies within 6 µm", r"nearest one is 87\.\d+ µm", r"fix:"),
+        SOLVE_PINNED,
+    ),
+    "a table of pins that exclude each other": Case(
+        pins("link,1,1,5,3,0,1,2,3,in", "link,1,1,5,3,0,1,9,3,in"),
+        (r"links 70 → 900, 5 → 900 are pinned in",),
+        SOLVE_PINNED,
+    ),
+    "opposed pins": Case(
+        pins("node,0,1,2,3,,,,,in", "node,0,1,2.1,3,,,,,out"),
+        (r"pins\.csv, line 3: what lies here is pinned out, and in by an earlier line", r"fix: .*remove one"),
+        SOLVE_PINNED,
+    ),
+    "a slip in a table of pins": Case(
+        pins("node,0,1,2,3,,,,,maybe"), (r"pins\.csv, line 2: pinned is 'maybe'", r"fix: .*in or out"), SOLVE_PINNED
+    ),
+    "no table of pins": Case(candidate_graph(), (r"pins\.csv: there is no file with pins", r"fix:"), SOLVE_PINNED),
+    "an unknown method": Case(
+        candidate_graph(),
+        (r"solve\.method has a value that is not possible: .*'exact'", r"measured: solve\.method = 'gurobi'"),
+        (*SOLVE, "--set", "solve.method=gurobi"),
+    ),
+    "an unknown method in a run": Case(setting(solve={"method": "gurobi"}), (r"run\.toml: solve\.method has a value",)),
+    "weights too large to be added": Case(
+        candidate_graph(),
+        (r"GraphError: costs: 1e\+250 is too large to be added", r"fix: .*\[solve\]"),
+        (*SOLVE, "--set", "solve.start_cost=1e250"),
+    ),
+    "a pin of a run where nothing is": Case(
+        pins("node,0,500,500,500,,,,,in", run=True),
+        (r"AnnotationError: .*pins\.csv, line 2: no detection lies within",),
     ),
     "an embryo that is there already": Case(
         nothing,

@@ -17,6 +17,7 @@ from morula.config import read_config
 from morula.core.graph import CandidateGraph
 from morula.io.movies.opening import open_movie
 from morula.io.tracks.files import read_tracks
+from morula.io.tracks.geff_store import GeffFolder
 from morula.io.tracks.graphs import read_candidate_graph, write_candidate_graph
 from morula.store.run_directory import view_run
 
@@ -154,7 +155,8 @@ def test_status_tells_every_stage(tiny_run: Path, morula: Command) -> None:
     state = json.loads(morula("status", tiny_run / "run", "--json").stdout)
     assert state["running"] is False
     stages = {stage["name"]: stage for stage in state["stages"]}
-    assert list(stages)[-7:] == ["candidates", "tune", "solve", "baseline", "evaluate", "export", "report"]
+    last = ["candidates", "tune", "solve", "confidence", "baseline", "evaluate", "export", "report"]
+    assert list(stages)[-8:] == last
     assert {stage["state"] for stage in stages.values()} == {"done"}
     assert (stages["detect"]["blocks_done"], stages["detect"]["blocks_total"]) == (3, 3)
     shown = morula("status", tiny_run / "run").stdout
@@ -173,6 +175,11 @@ def test_the_exported_table_has_the_columns_of_the_contract(tiny_run: Path, tmp_
     extent = open_movie(tiny_run / MOVIE).extent_um
     assert (np.array([row[1:4] for row in rows], float) <= extent + 1e-6).all()
     assert f"{len(rows)} points in " in said
+    named = dict(zip(header.split(","), zip(*rows, strict=True), strict=True))
+    right = np.array(named["confidence"], float)
+    assert ((right > 0) & (right <= 1)).all()
+    assert (np.array(named["t"]) == "0").tolist() == (right == 1).tolist()
+    assert (np.array(named["margin"], float) >= 0).all()
 
 
 # --- evaluate --------------------------------------------------------------------------------------------------------
@@ -266,6 +273,15 @@ def test_solve_prints_the_plain_sum_of_what_it_wrote(graph: Path, tmp_path: Path
     assert figures["objective"] == pytest.approx(plain_sum(read, out), abs=1e-6)
     assert (figures["status"], figures["gap"]) == ("optimal", 0.0)
     assert figures["lower_bound"] == figures["objective"]
+    margin = GeffFolder(out).read_node_prop("margin")
+    assert (margin >= 0).all()
+    assert margin.max() > 0
+
+
+def test_solve_leaves_margins_out_where_told(graph: Path, tmp_path: Path, morula: Command) -> None:
+    out = tmp_path / "lineages.geff"
+    assert morula("solve", "--graph", graph, "--out", out, "--no-margins").returncode == 0
+    assert not GeffFolder(out).has_node_prop("margin")
 
 
 def test_solve_prints_figures_for_people_too_and_replaces_a_result_only_when_told(

@@ -126,7 +126,7 @@ def test_a_changed_solver_setting_runs_the_solver_and_what_stands_on_it(tiny: Pa
     baseline = (tiny / "run" / "exports" / "baseline.csv").stat().st_mtime_ns
     again = morula(*arguments(tiny, "--set", "solve.start_cost=3.5"))
     assert again.returncode == 0
-    assert begun(again.stderr) == {"tune", "solve", "evaluate", "export", "report"}
+    assert begun(again.stderr) == {"tune", "solve", "confidence", "evaluate", "export", "report"}
     assert re.search(r"tune runs again: solve\.start_cost .+ → 3\.5 \(and what stands on it: solve, ", again.stderr)
     assert note_files(tiny / "run" / "model") == models
     assert (tiny / "run" / "exports" / "baseline.csv").stat().st_mtime_ns == baseline
@@ -135,7 +135,8 @@ def test_a_changed_solver_setting_runs_the_solver_and_what_stands_on_it(tiny: Pa
 def test_a_changed_detection_setting_keeps_the_training(tiny: Path, morula: Command) -> None:
     weights = (tiny / "run" / "model" / "train.safetensors").stat().st_mtime_ns
     again = morula(*arguments(tiny, "--set", "detect.threshold=0.2"))
-    assert begun(again.stderr) == {"detect", "candidates", "tune", "solve", "evaluate", "export", "report"}
+    linked = {"candidates", "tune", "solve", "confidence"}
+    assert begun(again.stderr) == {"detect", *linked, "evaluate", "export", "report"}
     assert "detect runs again: detect.threshold 0.1 → 0.2" in again.stderr
     assert (tiny / "run" / "model" / "train.safetensors").stat().st_mtime_ns == weights
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,9 @@ from morula.core.progress import Progress
 from morula.core.tracks import Tracks
 from morula.evaluate.params import EvaluateParams
 from morula.solve.params import SolveParams
-from morula.tune.grid import WEIGHTS, search_weights
+from morula.tune.grid import GridWork, count_point, list_candidates, pick_weights, plan_points, search_weights
 from morula.tune.params import TuneParams
+from morula.tune.weights import WEIGHTS
 
 FRAMES = 12
 SHY = SolveParams(node_constant=5.0, node_score_weight=-1.0, start_cost=5.0)
@@ -169,7 +171,7 @@ def test_every_combination_is_tried_once_after_the_given_weights(
     params = replace(DIVISION_GRID, break_even_scores=(0.2, 0.3), node_score_weights=(-10.0, -20.0))
     tuned = search_weights(wide_division, division_tracks, params, GIVEN, NEAR)
     tried = [tuple(weights[name] for name in WEIGHTS) for weights, _ in tuned.tried]
-    assert tried[0] == (6.0, -20.0, 8.0, 4.0)
+    assert tried[0] == (6.0, -20.0, 8.0, 4.0, 0.0, 4.0)
     assert len(tried) == 1 + 2 * 2 * 3 * 3
     assert len(set(tried[1:])) == len(tried) - 1
     assert {round(-constant / weight, 6) for constant, weight, *_ in tried} == {0.2, 0.3}
@@ -193,3 +195,16 @@ def test_a_graph_in_which_nothing_pays_keeps_the_given_weights(division_tracks: 
     tuned = search_weights(dim, division_tracks, DIVISION_GRID, GIVEN, NEAR)
     assert tuned.errors >= 5
     assert tuned.params == GIVEN
+
+
+def test_points_counted_one_by_one_in_any_order_and_elsewhere_choose_the_same(
+    wide_division: CandidateGraph, division_tracks: Tracks
+) -> None:
+    candidates = list_candidates(DIVISION_GRID, GIVEN)
+    work = GridWork(wide_division, division_tracks, candidates, NEAR)
+    sent = pickle.loads(pickle.dumps(work))
+    points = plan_points(candidates)
+    assert [point.index for point in points] == list(range(10))
+    counted = {point.index: count_point(point, sent) for point in reversed(points)}
+    whole = search_weights(wide_division, division_tracks, DIVISION_GRID, GIVEN, NEAR)
+    assert pick_weights(candidates, counted, len(division_tracks.edges)) == whole

@@ -14,6 +14,15 @@ from morula.cli.options import Json, Seed, Settings, parse_settings
 def solve(
     graph: Annotated[Path, typer.Option("--graph", help="Candidate graph as GEFF.")],
     out: Annotated[Path, typer.Option("--out", help="GEFF of the lineages to write.")],
+    pins: Annotated[
+        Path | None, typer.Option("--pins", help="Table of cells and links that must be taken or left.")
+    ] = None,
+    pin_distance_um: Annotated[
+        float, typer.Option("--pin-distance-um", min=0, help="Largest distance of a pin to its detection.")
+    ] = 6.0,
+    margins: Annotated[
+        bool, typer.Option("--margins/--no-margins", help="Write what another past of each cell would cost more.")
+    ] = True,
     settings: Settings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing GEFF.")] = False,
     json_output: Json = False,
@@ -21,14 +30,26 @@ def solve(
     """Choose the lineages in a candidate graph: the cheapest forest, with a bound."""
     from morula.config import replace_settings
     from morula.io.tracks.graphs import read_graph_file
+    from morula.io.tracks.pin_table import read_pins
     from morula.results import write_solution
     from morula.solve.graph import solve_graph
     from morula.solve.params import SolveParams
+    from morula.solve.placing import place_pins
 
     params = replace_settings(SolveParams(), "solve", parse_settings(settings))
     file = read_graph_file(graph)
-    selection = solve_graph(file.graph, params)
-    write_solution(file, selection, out, overwrite=overwrite)
+    pinned = file.pins
+    if pins is not None:
+        pinned = place_pins(file.graph, read_pins(pins), max_distance_um=pin_distance_um, pins=pinned)
+    with bars() as progress:
+        selection = solve_graph(file.graph, params, pins=pinned, node_id=file.node_id, progress=progress)
+    past_margin = None
+    if margins:
+        from morula.solve.margins import measure_selection  # compiles
+
+        measured = measure_selection(file.graph, params, selection, pins=pinned)
+        past_margin = measured.of_pasts(file.graph.edges, selection.node_selected, selection.edge_selected)
+    write_solution(file, selection, out, past_margin=past_margin, overwrite=overwrite)
     figures = {
         "status": selection.status,
         "objective": selection.objective,
@@ -39,6 +60,8 @@ def solve(
         "edges": file.graph.n_edges,
         "selected_nodes": int(selection.node_selected.sum()),
         "selected_edges": int(selection.edge_selected.sum()),
+        "pinned_nodes": int((pinned.node != 0).sum()),
+        "pinned_edges": int((pinned.edge != 0).sum()),
     }
     (print_json if json_output else print_figures)(figures)
 

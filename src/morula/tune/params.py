@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
@@ -12,21 +14,29 @@ from pydantic.dataclasses import dataclass
     config=ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False),
 )
 class TuneParams:
-    """The grid of cost weights tried on the validation annotations.
+    """How the cost weights are chosen on the validation annotations: learned, or the best of a grid.
 
     Only ratios of weights matter. Malin-Mayor et al. 2023 fix the division cost at 1; here the cost of a micrometre is
     fixed (``solve.edge_distance_weight``), so that every other weight reads as a distance.
     """
 
     enabled: bool = True
-    """Whether to search; without it, or without validation annotations, the weights in ``[solve]`` are used."""
+    """Whether to tune; without it, or without validation annotations, the weights in ``[solve]`` are used."""
+    method: Literal["learn", "grid"] = "learn"
+    """How: "learn" fits all weights at once, so that every annotated link is right by a margin; "grid" solves the whole
+    movie with each of the weights below and counts errors. The default made fewer errors in a fraction of the time
+    (docs/results.md)."""
+    learn_spread: float = Field(default=0.3, gt=0)
+    """With "learn": relative departure from a weight in ``[solve]`` that weighs as much as half an error on the
+    annotations. Smaller values trust the given weights more. The default made the fewest errors of four tried, by a
+    little, on simulated tissues."""
     break_even_scores: tuple[float, ...] = (0.2, 0.3)
-    """Scores at which a detection costs nothing by itself; gives ``solve.node_constant``."""
+    """With "grid": scores at which a detection costs nothing by itself; gives ``solve.node_constant``."""
     node_score_weights: tuple[float, ...] = (-20.0, -30.0)
-    """Values of ``solve.node_score_weight``."""
+    """With "grid": values of ``solve.node_score_weight``."""
     start_costs: tuple[float, ...] = (8.0, 12.0, 18.0)
-    """Values of ``solve.start_cost``."""
+    """With "grid": values of ``solve.start_cost``."""
     division_costs: tuple[float, ...] = (4.0, 6.0, 9.0, 13.0)
-    """Values of ``solve.division_cost``."""
+    """With "grid": values of ``solve.division_cost``."""
     fewest_links: int = Field(default=20, ge=1)
     """With fewer validation links than this, chance would choose: the weights in ``[solve]`` are used."""

@@ -1,0 +1,50 @@
+"""Learned weights, or the given ones where annotations speak against what was learned."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from morula.evaluate.params import EvaluateParams
+from morula.solve.params import SolveParams
+from morula.tune import choose
+from morula.tune.choose import tune_by_learning
+from morula.tune.learn import LearnedWeights
+from morula.tune.params import TuneParams
+from morula.tune.weights import read_weights
+
+NEAR = EvaluateParams(max_distance_um=3.0)
+SHY = SolveParams(node_constant=15.0, start_cost=40.0)
+
+
+def test_weights_that_were_learned_are_taken_and_both_are_told(tissue) -> None:
+    tuned = tune_by_learning(tissue.graph, tissue.annotated, TuneParams(), SHY, NEAR)
+    (given, before), (learned, after) = tuned.tried
+    assert given == read_weights(SHY)
+    assert learned == read_weights(tuned.params) != given
+    assert tuned.errors == after < before
+    assert f"{after} errors on them, the given weights make {before}" in tuned.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({"enabled": False}, "switched off"), ({"fewest_links": 10_000}, r"\d+ validation links, 10000 are needed")],
+)
+def test_without_enough_to_learn_from_the_given_weights_are_used(tissue, changes, why) -> None:
+    tuned = tune_by_learning(tissue.graph, tissue.annotated, TuneParams(**changes), SHY, NEAR)
+    assert (tuned.params, tuned.errors, tuned.tried) == (SHY, -1, ())
+    assert re.search(why, tuned.reason)
+
+
+def test_learned_weights_that_make_clearly_more_errors_are_not_taken(tissue, monkeypatch) -> None:
+    def learn_badly(*_, **__):
+        return LearnedWeights(SHY, 1, 1)
+
+    monkeypatch.setattr(choose, "learn_weights", learn_badly)
+    good = replace(SHY, node_constant=4.0, start_cost=12.0)
+    tuned = tune_by_learning(tissue.graph, tissue.annotated, TuneParams(), good, NEAR)
+    assert tuned.params == good
+    assert tuned.errors == tuned.tried[0][1] < tuned.tried[1][1]
+    assert "the given weights are kept" in tuned.reason

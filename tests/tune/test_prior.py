@@ -1,0 +1,73 @@
+"""The room around the given weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from morula.solve.params import SolveParams
+from morula.tune.features import NAMES
+from morula.tune.prior import Prior, calibrate_scores
+
+GIVEN = np.array([getattr(SolveParams(), name) for name in NAMES])
+
+
+def prior_of(given=GIVEN, skips=True):
+    return Prior.around(given, spread=0.3, skips=skips)
+
+
+@pytest.mark.parametrize("given", [GIVEN, 7.0 * GIVEN, np.where(np.arange(7) == 3, 0.0, GIVEN), -GIVEN])
+def test_it_begins_at_the_given_weights(given) -> None:
+    prior = prior_of(given)
+    np.testing.assert_allclose(prior.normalise(prior.begin(), given), given, rtol=1e-9)
+
+
+def test_the_scale_changes_no_weight() -> None:
+    prior = prior_of()
+    point = prior.begin() * 3.0
+    np.testing.assert_allclose(prior.normalise(point, GIVEN), GIVEN)
+
+
+def test_more_weight_on_the_score_leaves_the_break_even_where_it_is() -> None:
+    point = prior_of().begin()
+    point[1] = 1.0
+    weights = prior_of().normalise(point, GIVEN)
+    assert weights[1] != GIVEN[1]
+    assert weights[0] / weights[1] == pytest.approx(GIVEN[0] / GIVEN[1], rel=1e-3)
+
+
+def test_the_weight_of_the_distance_is_never_touched() -> None:
+    point = prior_of().begin() + np.arange(7) / 3
+    assert prior_of().normalise(point, GIVEN)[2] == GIVEN[2]
+
+
+def test_the_cost_of_a_skip_stays_where_no_link_skips() -> None:
+    prior = prior_of(skips=False)
+    point = prior.begin() + 0.5
+    weights = prior.normalise(point, GIVEN)
+    assert weights[6] == GIVEN[6]
+    assert (weights[[0, 1, 3, 4, 5]] != GIVEN[[0, 1, 3, 4, 5]]).all()
+
+
+def test_the_sides_hold_signs_and_the_break_even() -> None:
+    prior = prior_of()
+    penalty = prior.penalise(1.0)
+
+    def is_inside(weights):
+        point, *_ = np.linalg.lstsq(prior.axes, weights, rcond=None)
+        return bool((penalty.sides @ point >= penalty.least - 1e-9).all())
+
+    assert is_inside(GIVEN)
+    for name, value in {"node_score_weight": 1.0, "start_cost": -1.0, "division_cost": -1.0, "end_cost": -0.5}.items():
+        assert not is_inside(np.where(np.array(NAMES) == name, value, GIVEN)), name
+    assert is_inside(np.append(2.1, GIVEN[1:])), "half the break-even is the limit"
+    assert not is_inside(np.append(1.9, GIVEN[1:]))
+
+
+@pytest.mark.parametrize(
+    ("scores", "weight"), [([0.5] * 19 + [0.1], -20.0), ([0.1] * 5 + [0.5] * 5, -40.0), ([], -20.0), ([0.0] * 3, -20.0)]
+)
+def test_scores_are_read_so_that_nearly_all_annotated_cells_pay(scores, weight) -> None:
+    calibrated = calibrate_scores(GIVEN, np.array(scores))
+    assert calibrated[1] == pytest.approx(weight)
+    np.testing.assert_array_equal(np.delete(calibrated, 1), np.delete(GIVEN, 1))
