@@ -85,7 +85,7 @@ def measure_speed() -> Iterator[Bound]:
 def measure_growth() -> Iterator[Bound]:
     """Movies of 100 frames with more and more cells; for comparison such that get longer, too, with and without births.
 
-    Longer movies of this generator are harder: cells divide and leave at random places, so they crowd more and more.
+    Longer movies of this generator are harder, presumably because cells that divide and leave at random places crowd.
     """
     for frames, tissue in ((100, "easy"), (None, "still"), (None, "easy")):
         cpu_s = {}
