@@ -18,13 +18,13 @@ from instances import HARD, Tissue, make_instance
 from morula.candidates.link import link_candidates
 from morula.candidates.params import CandidatesParams
 from morula.core.graph import CandidateGraph
-from morula.solve.block_plan import Context, choose_context, plan_blocks
-from morula.solve.block_view import CutProblem
-from morula.solve.blocks import Decisions, solve_block
+from morula.solve.blocks.plan import Context, choose_context, plan_blocks
+from morula.solve.blocks.solve import Decisions, solve_block
+from morula.solve.blocks.view import CutProblem
 from morula.solve.graph import pose_problem
 from morula.solve.method import solve_problem
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
+from morula.solve.problem.problem import Problem
 from morula.solve.solution import Solution
 
 TISSUES = {

@@ -28,12 +28,12 @@ from morula.core.tracks import Tracks
 from morula.evaluate.held_out import find_unannotated
 from morula.evaluate.matched import match_tracks
 from morula.io.tracks.files import read_tracks
-from morula.solve.costs import price_graph
-from morula.solve.exact import solve_exactly
+from morula.solve.ascent.margins import measure_margins, measure_selection
 from morula.solve.graph import solve_graph
-from morula.solve.margins import measure_margins, measure_selection
+from morula.solve.ilp.exact import solve_exactly
 from morula.solve.params import SolveParams
-from morula.solve.problem import IN, OUT, Pins, Problem
+from morula.solve.problem.costs import price_graph
+from morula.solve.problem.problem import IN, OUT, Pins, Problem
 from morula.solve.solution import Limits
 from morula.tune.calibrate import estimate_confidence, fit_weights
 from morula.tune.pasts import describe_pasts

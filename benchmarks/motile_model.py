@@ -16,7 +16,7 @@ from motile.costs import EdgeSelectedCost, NodeAppearCost, NodeDisappearCost, No
 from motile.variables import EdgeSelected, NodeSelected
 
 from morula.core.columns import BoolArray, IntArray
-from morula.solve.problem import Problem
+from morula.solve.problem.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,10 +17,10 @@ import time
 
 from instances import HARD, Tissue, make_graph
 from morula.core.graph import CandidateGraph
-from morula.solve.costs import price_graph
 from morula.solve.graph import solve_graph
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
+from morula.solve.problem.costs import price_graph
+from morula.solve.problem.problem import Problem
 
 TISSUES = {"easy": Tissue(), "hard": HARD, "still": Tissue(division_rate=0.0)}
 

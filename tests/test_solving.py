@@ -24,7 +24,7 @@ from morula.core.progress import Progress
 from morula.engine.engine import BlockJob
 from morula.engine.serial import SerialEngine
 from morula.errors import BlocksFailedError, ConfigError
-from morula.solve.blocks import solve_block
+from morula.solve.blocks.solve import solve_block
 from morula.solve.graph import pose_problem, solve_graph
 from morula.solve.params import SolveParams
 from morula.solving import solve_stage_in_blocks

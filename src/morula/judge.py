@@ -17,8 +17,8 @@ from morula.evaluate.evaluate import evaluate_tracks
 from morula.evaluate.held_out import find_unannotated
 from morula.evaluate.params import EvaluateParams
 from morula.inputs import Inputs
-from morula.solve.costs import price_graph
 from morula.solve.params import SolveParams
+from morula.solve.problem.costs import price_graph
 from morula.tune.calibrate import estimate_confidence
 from morula.view.report_data import LabelledEvaluation
 
@@ -63,7 +63,7 @@ def assess_selection(
     pins: Pins | None,
 ) -> Confidence:
     """Say how sure every decision is; settings and pins as they were given to the solver."""
-    from morula.solve.margins import measure_selection  # compiles
+    from morula.solve.ascent.margins import measure_selection  # compiles
 
     extent_um = inputs.movie.extent_um
     margins = measure_selection(graph, solve, selection, extent_um=extent_um, pins=pins)

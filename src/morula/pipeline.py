@@ -39,12 +39,12 @@ from morula.results import (
     read_sureness,
     read_tuned_settings,
 )
-from morula.solve.blocks import asks_for_blocks
+from morula.solve.blocks.solve import asks_for_blocks
 from morula.solve.graph import pose_problem, solve_graph
 from morula.solve.greedy import link_greedily
 from morula.solve.params import SolveParams
-from morula.solve.placing import place_pins
-from morula.solve.problem import Problem
+from morula.solve.problem.placing import place_pins
+from morula.solve.problem.problem import Problem
 from morula.solving import solve_stage_in_blocks, tell_choice
 from morula.store.disk import write_json, write_text
 from morula.store.run_directory import RunDirectory

@@ -18,12 +18,12 @@ from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
 from morula.core.progress import ProgressSink
 from morula.engine.engine import BlockJob, Engine
-from morula.solve.block_plan import choose_context, plan_blocks
-from morula.solve.block_view import CutProblem
-from morula.solve.blocks import Decisions, solve_block
+from morula.solve.blocks.plan import choose_context, plan_blocks
+from morula.solve.blocks.solve import Decisions, solve_block
+from morula.solve.blocks.view import CutProblem
 from morula.solve.graph import finish_selection
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
+from morula.solve.problem.problem import Problem
 from morula.store.run_directory import RunDirectory
 from morula.store.stage import Stage
 

@@ -9,8 +9,8 @@ from hypothesis import reject
 from hypothesis import strategies as st
 
 from morula.errors import SolveError
-from morula.solve.costs import Costs
-from morula.solve.problem import FREE, IN, OUT, Pins, Problem
+from morula.solve.problem.costs import Costs
+from morula.solve.problem.problem import FREE, IN, OUT, Pins, Problem
 
 whole = st.integers(-6, 6).map(float)
 real = st.floats(-6, 6, allow_nan=False, width=32)

@@ -7,10 +7,10 @@ from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Lineages
 from morula.errors import GraphError
-from morula.solve.costs import price_graph, sum_costs
 from morula.solve.graph import solve_graph
 from morula.solve.greedy import link_greedily
 from morula.solve.params import SolveParams
+from morula.solve.problem.costs import price_graph, sum_costs
 
 
 def _links(graph, selection):

@@ -16,9 +16,9 @@ from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.pins import FREE, IN, OUT, Pins
 from morula.errors import SolveError
-from morula.solve.contradiction import find_contradiction
 from morula.solve.graph import solve_graph
 from morula.solve.params import SolveParams
+from morula.solve.problem.contradiction import find_contradiction
 
 METHODS = {
     "exact": {"method": "exact"},

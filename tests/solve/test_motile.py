@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from small_problems import problems
 
-from morula.solve.costs import price_graph
-from morula.solve.exact import solve_exactly
-from morula.solve.large import solve_by_ascent
+from morula.solve.ascent.large import solve_by_ascent
+from morula.solve.ilp.exact import solve_exactly
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
+from morula.solve.problem.costs import price_graph
+from morula.solve.problem.problem import Problem
 from morula.solve.solution import Limits
 
 pytest.importorskip("motile", reason="motile is not installed: pip install -c constraints.txt -e '.[peers]'")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from small_problems import problems
 
 from morula.core.pins import FREE, IN, OUT, Pins
-from morula.solve.exact import solve_exactly
 from morula.solve.forest import check_forest
-from morula.solve.problem import Problem
+from morula.solve.ilp.exact import solve_exactly
+from morula.solve.problem.problem import Problem
 from morula.solve.solution import Limits
 from morula.tune.changes import Mistakes, compare_choices, split_changes
 from morula.tune.features import Choice, Features

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from morula.solve.costs import price_graph, sum_costs
 from morula.solve.graph import solve_graph
 from morula.solve.params import SolveParams
+from morula.solve.problem.costs import price_graph, sum_costs
 from morula.tune.features import NAMES, Choice, Features
 from morula.tune.weights import WEIGHTS
 

@@ -8,9 +8,9 @@ from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.pins import FREE, IN, OUT
 from morula.core.tracks import Tracks
-from morula.solve.costs import price_graph
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
+from morula.solve.problem.costs import price_graph
+from morula.solve.problem.problem import Problem
 from morula.tune.labels import label_graph
 
 LABEL = {IN: "in", FREE: "free", OUT: "out"}

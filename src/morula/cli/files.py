@@ -34,7 +34,7 @@ def solve(
     from morula.results import write_solution
     from morula.solve.graph import solve_graph
     from morula.solve.params import SolveParams
-    from morula.solve.placing import place_pins
+    from morula.solve.problem.placing import place_pins
 
     params = replace_settings(SolveParams(), "solve", parse_settings(settings))
     file = read_graph_file(graph)
@@ -45,7 +45,7 @@ def solve(
         selection = solve_graph(file.graph, params, pins=pinned, node_id=file.node_id, progress=progress)
     past_margin = None
     if margins:
-        from morula.solve.margins import measure_selection  # compiles
+        from morula.solve.ascent.margins import measure_selection  # compiles
 
         measured = measure_selection(file.graph, params, selection, pins=pinned)
         past_margin = measured.of_pasts(file.graph.edges, selection.node_selected, selection.edge_selected)

@@ -16,13 +16,13 @@ from morula.core.lineages import Selection, SolveStatus
 from morula.core.pins import Pins
 from morula.core.progress import ProgressSink, ignore_progress
 from morula.errors import SolveError
-from morula.solve.blocks import asks_for_blocks, solve_in_blocks
-from morula.solve.contradiction import find_contradiction
-from morula.solve.costs import price_graph
+from morula.solve.blocks.solve import asks_for_blocks, solve_in_blocks
 from morula.solve.forest import check_forest, keep_long_lineages
 from morula.solve.method import solve_problem
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
+from morula.solve.problem.contradiction import find_contradiction
+from morula.solve.problem.costs import price_graph
+from morula.solve.problem.problem import Problem
 from morula.solve.solution import Solution
 
 logger = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ import numpy as np
 from morula.core.columns import BoolArray, FloatArray, IntArray
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
-from morula.solve.costs import price_graph, sum_costs
 from morula.solve.params import SolveParams
+from morula.solve.problem.costs import price_graph, sum_costs
 
 
 def link_greedily(

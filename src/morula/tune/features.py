@@ -12,8 +12,8 @@ import numpy as np
 
 from morula.core.columns import BoolArray, FloatArray, IntArray, ReadOnlyColumns
 from morula.core.graph import CandidateGraph
-from morula.solve.costs import Costs, price_graph
 from morula.solve.params import SolveParams
+from morula.solve.problem.costs import Costs, price_graph
 
 NAMES = (
     "node_constant",

@@ -31,10 +31,10 @@ from morula.core.graph import CandidateGraph
 from morula.core.pins import FREE, IN, Pins
 from morula.core.progress import Progress, ProgressSink, ignore_progress
 from morula.core.tracks import Tracks
-from morula.solve.costs import Costs
-from morula.solve.exact import solve_exactly
+from morula.solve.ilp.exact import solve_exactly
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
+from morula.solve.problem.costs import Costs
+from morula.solve.problem.problem import Problem
 from morula.solve.solution import Limits
 from morula.tune.changes import Mistakes, compare_choices
 from morula.tune.features import NAMES, Choice, Features

@@ -3,7 +3,7 @@
 One line per pin, with the header ``kind,t,z,y,x,parent_t,parent_z,parent_y,parent_x,pinned``; kind is node or link,
 pinned is in or out, positions are in µm; the parent's columns are empty for a node (and may be left out if there is no
 link). Further columns are ignored. Refuses whatever it does not understand, naming the line. It knows no graph:
-`morula.solve.placing` finds what lies at these places.
+`morula.solve.problem.placing` finds what lies at these places.
 """
 
 from __future__ import annotations

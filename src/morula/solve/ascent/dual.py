@@ -10,7 +10,7 @@ where o1 <= o2 are the two smallest shares out_e of its candidate children (0, n
 in). Whatever the shares, the sum of all f_v is at most the cost of any forest. Sweeps forward and backward in time move
 shares from one end of a link to the other so that the sum never falls (block coordinate ascent, as in Haller et al.,
 "A primal-dual solver for large-scale tracking-by-assignment", AISTATS 2020, and Swoboda et al., CVPR 2017). The node
-problems are integral, so the best sum is the value of the tight linear relaxation in `formulation`.
+problems are integral, so the best sum is the value of the tight linear relaxation in `ilp.formulation`.
 
 The *margin* of link e at one of its ends is the least f_v with the link minus the least without it: positive speaks
 against the link, negative for it, and the shares are not moved by more than that.
@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from morula.core.columns import BoolArray, FloatArray, IntArray
-from morula.solve import sweeps
-from morula.solve.problem import IN, Problem
+from morula.solve.ascent import sweeps
+from morula.solve.problem.problem import IN, Problem
 
 RowArray = npt.NDArray[np.uint32]
 """Rows of nodes, unsigned: the compiled loops then need not ask whether one is negative, and are a sixth faster."""
@@ -42,7 +42,7 @@ class DualAscent:
     ----------
     problem
         Links sorted by child; nothing pinned out, and a pinned link is the only candidate parent of its child
-        (see `reduce.reduce_problem`). Costs near 1.
+        (see `problem.reduce.drop_excluded`). Costs near 1.
 
     Notes
     -----

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from small_problems import forests, pinned_graphs
 
 from morula.core.pins import IN, OUT, Pins
-from morula.solve.contradiction import Contradiction, find_contradiction
+from morula.solve.problem.contradiction import Contradiction, find_contradiction
 
 FORK = np.array([[0, 1], [0, 2], [0, 3]])
 MERGE = np.array([[0, 2], [1, 2]])

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_problems import cheapest, problems
 
-from morula.solve.costs import price_graph
-from morula.solve.dual import DualAscent
+from morula.solve.ascent.dual import DualAscent
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
-from morula.solve.reduce import drop_excluded
+from morula.solve.problem.costs import price_graph
+from morula.solve.problem.problem import Problem
+from morula.solve.problem.reduce import drop_excluded
 
 
 def _price(graph):

@@ -12,14 +12,14 @@ from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.pins import FREE, IN, OUT, Pins
 from morula.errors import SolveError
-from morula.solve.block_plan import Context, plan_blocks
-from morula.solve.block_view import CutProblem
-from morula.solve.blocks import Decisions, cut_problem, solve_block, solve_in_blocks
-from morula.solve.costs import price_graph
+from morula.solve.blocks.plan import Context, plan_blocks
+from morula.solve.blocks.solve import Decisions, cut_problem, solve_block, solve_in_blocks
+from morula.solve.blocks.view import CutProblem
 from morula.solve.forest import check_forest
 from morula.solve.graph import pose_problem, solve_graph
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
+from morula.solve.problem.costs import price_graph
+from morula.solve.problem.problem import Problem
 
 BLOCKS = SolveParams(block_frames=3)
 

@@ -14,7 +14,7 @@ import highspy
 import numpy as np
 
 from morula.core.columns import FloatArray
-from morula.solve.formulation import Program
+from morula.solve.ilp.formulation import Program
 
 RunStatus = Literal["optimal", "time limit", "other"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from morula.core.columns import BoolArray, IntArray, ReadOnlyColumns, column
 from morula.core.pins import FREE, IN, OUT, PinArray, Pins
 from morula.errors import GraphError
-from morula.solve.contradiction import find_contradiction
-from morula.solve.costs import Costs, sum_costs
+from morula.solve.problem.contradiction import find_contradiction
+from morula.solve.problem.costs import Costs, sum_costs
 
 __all__ = ["FREE", "IN", "OUT", "PinArray", "Pins", "Problem"]
 
@@ -74,7 +74,7 @@ class Problem(ReadOnlyColumns):
         return len(self.edges)
 
     def price(self, node_selected: BoolArray, edge_selected: BoolArray) -> float:
-        """Return the cost of a choice, see `morula.solve.costs.sum_costs`."""
+        """Return the cost of a choice, see `morula.solve.problem.costs.sum_costs`."""
         return sum_costs(self.costs, self.edges, node_selected, edge_selected)
 
     def scaled(self, factor: float) -> Problem:

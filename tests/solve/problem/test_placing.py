@@ -7,7 +7,7 @@ import pytest
 
 from morula.core.pins import FREE, IN, OUT, Pins, PlacedPins
 from morula.errors import AnnotationError
-from morula.solve.placing import place_pins
+from morula.solve.problem.placing import place_pins
 
 NODE = -1
 

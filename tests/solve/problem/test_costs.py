@@ -6,8 +6,8 @@ import pytest
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.errors import GraphError
-from morula.solve.costs import Costs, price_graph, sum_costs
 from morula.solve.params import SolveParams
+from morula.solve.problem.costs import Costs, price_graph, sum_costs
 
 WEIGHTS = SolveParams(
     node_constant=3,

@@ -2,7 +2,7 @@
 
 Every node v has a variable y_v (taken) and T_v (a track begins here), if it has at least two candidate children D_v (it
 divides), and if it has any and ending costs something E_v (a track ends here); every link e = (p, c) has y_e. All are 0
-or 1. To be minimised, with the costs of `costs.Costs`::
+or 1. To be minimised, with the costs of `problem.costs`::
 
     sum_v node_v y_v + sum_e edge_e y_e + sum_v start_v T_v + sum_v division_v D_v + sum_v end_v E_v
 
@@ -39,7 +39,7 @@ import numpy as np
 from scipy.sparse import block_array, csr_array, eye_array
 
 from morula.core.columns import FloatArray, IntArray
-from morula.solve.problem import IN, OUT, Problem
+from morula.solve.problem.problem import IN, OUT, Problem
 
 Formulation = Literal["tight", "paper"]
 Matrix = csr_array[np.float64, tuple[int, int]]

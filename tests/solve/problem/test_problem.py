@@ -13,9 +13,9 @@ from small_problems import cheapest, pinned_graphs, problems
 
 from morula.core.pins import IN, OUT, Pins
 from morula.errors import GraphError, SolveError
-from morula.solve.contradiction import find_contradiction
-from morula.solve.costs import Costs
-from morula.solve.problem import Problem
+from morula.solve.problem.contradiction import find_contradiction
+from morula.solve.problem.costs import Costs
+from morula.solve.problem.problem import Problem
 
 
 def _free(n, m):

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from small_problems import cheapest, problems
 
 from morula.core.pins import IN, Pins
-from morula.solve.costs import Costs, price_graph
-from morula.solve.dual import DualAscent
-from morula.solve.exact import solve_exactly
-from morula.solve.formulation import formulate
-from morula.solve.highs import run_highs
+from morula.solve.ascent.dual import DualAscent
+from morula.solve.ilp.exact import solve_exactly
+from morula.solve.ilp.formulation import formulate
+from morula.solve.ilp.highs import run_highs
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
-from morula.solve.reduce import drop_excluded
+from morula.solve.problem.costs import Costs, price_graph
+from morula.solve.problem.problem import Problem
+from morula.solve.problem.reduce import drop_excluded
 from morula.solve.solution import Limits
 
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from small_problems import cheapest, problems, real, respects
 
 from morula.errors import SolveError
-from morula.solve import exact
-from morula.solve.costs import Costs
-from morula.solve.exact import bound_by_duals, solve_exactly
 from morula.solve.forest import check_forest
-from morula.solve.formulation import formulate
-from morula.solve.highs import Run, run_highs
-from morula.solve.problem import Problem
+from morula.solve.ilp import exact
+from morula.solve.ilp.exact import bound_by_duals, solve_exactly
+from morula.solve.ilp.formulation import formulate
+from morula.solve.ilp.highs import Run, run_highs
+from morula.solve.problem.costs import Costs
+from morula.solve.problem.problem import Problem
 from morula.solve.solution import Limits
 
 

@@ -23,12 +23,12 @@ from morula.core.confidence import Margins
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
 from morula.core.pins import Pins
-from morula.solve import collect
-from morula.solve.dual import DualAscent
+from morula.solve.ascent import collect
+from morula.solve.ascent.dual import DualAscent
 from morula.solve.graph import pose_problem
 from morula.solve.params import SolveParams
-from morula.solve.problem import FREE, Problem
-from morula.solve.reduce import Piece, drop_excluded
+from morula.solve.problem.problem import FREE, Problem
+from morula.solve.problem.reduce import Piece, drop_excluded
 
 _SWEEPS_AT_ONCE = 10
 _MOST_SWEEPS = 300

@@ -8,12 +8,12 @@ from small_problems import cheapest, problems
 
 from morula.candidates.link import link_candidates
 from morula.candidates.params import CandidatesParams
-from morula.solve.costs import Costs, price_graph
-from morula.solve.exact import solve_exactly
+from morula.solve.ascent.margins import measure_margins, measure_selection
 from morula.solve.greedy import link_greedily
-from morula.solve.margins import measure_margins, measure_selection
+from morula.solve.ilp.exact import solve_exactly
 from morula.solve.params import SolveParams
-from morula.solve.problem import FREE, IN, OUT, Pins, Problem
+from morula.solve.problem.costs import Costs, price_graph
+from morula.solve.problem.problem import FREE, IN, OUT, Pins, Problem
 from morula.solve.solution import Limits
 
 numbers = st.integers(-600, 600).map(lambda hundredths: hundredths / 100)

@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from morula.solve.costs import Costs
-from morula.solve.formulation import formulate
-from morula.solve.problem import Pins, Problem
+from morula.solve.ilp.formulation import formulate
+from morula.solve.problem.costs import Costs
+from morula.solve.problem.problem import Pins, Problem
 
 FORK = np.array([[0, 1], [0, 2], [0, 3]])
 

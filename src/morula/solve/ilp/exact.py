@@ -19,9 +19,9 @@ import numpy as np
 
 from morula.core.columns import BoolArray, FloatArray
 from morula.errors import SolveError
-from morula.solve.formulation import Formulation, Program, formulate
-from morula.solve.highs import Run, run_highs
-from morula.solve.problem import Problem
+from morula.solve.ilp.formulation import Formulation, Program, formulate
+from morula.solve.ilp.highs import Run, run_highs
+from morula.solve.problem.problem import Problem
 from morula.solve.solution import Limits, Solution
 
 _NEIGHBOURHOOD = 6  # steps over shared rows away from a fractional column: about three links in each direction

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from morula.solve.sweeps import margin_at_child, margin_at_parent, margin_of_node
+from morula.solve.ascent.sweeps import margin_at_child, margin_at_parent, margin_of_node
 
 _jit = numba.njit(cache=True, error_model="numpy")
 

@@ -4,7 +4,7 @@ Owns the strategy:
 
 1. Sweeps of `dual.DualAscent` over all nodes raise the lower bound until they gain less and less.
 2. A link whose margins at both ends agree and are clear is decided. The open rest falls into parts that touch each
-   other only through decided links; each is solved exactly with those held (`exact.solve_exactly`).
+   other only through decided links; each is solved exactly with those held (`ilp.exact`).
 3. Cost minus bound is a sum over nodes of what the forest's choice there exceeds the node's own minimum. On most graphs
    one node in a thousand has such an excess: only around these, the graph is swept on, which takes a tenth of the time
    and gains as much.
@@ -28,10 +28,10 @@ from scipy.sparse.csgraph import connected_components
 
 from morula.core.columns import BoolArray, FloatArray, IntArray
 from morula.errors import SolveError
-from morula.solve.dual import DualAscent, RowArray
-from morula.solve.exact import solve_exactly
-from morula.solve.problem import FREE, IN, OUT, Problem
-from morula.solve.reduce import Piece, cut_open_parts, drop_excluded
+from morula.solve.ascent.dual import DualAscent, RowArray
+from morula.solve.ilp.exact import solve_exactly
+from morula.solve.problem.problem import FREE, IN, OUT, Problem
+from morula.solve.problem.reduce import Piece, cut_open_parts, drop_excluded
 from morula.solve.solution import Limits, Solution
 
 logger = logging.getLogger(__name__)

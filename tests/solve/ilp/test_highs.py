@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from morula.solve.formulation import Program
-from morula.solve.highs import run_highs
+from morula.solve.ilp.formulation import Program
+from morula.solve.ilp.highs import run_highs
 
 # three things of worth 2 each, of which at most 1.5 may be taken
 KNAPSACK = Program(

@@ -5,9 +5,9 @@ Owns when the sweeps of `dual.DualAscent` have gained enough. Decides about no l
 
 from __future__ import annotations
 
-from morula.solve.dual import DualAscent
-from morula.solve.problem import Problem
-from morula.solve.reduce import drop_excluded
+from morula.solve.ascent.dual import DualAscent
+from morula.solve.problem.problem import Problem
+from morula.solve.problem.reduce import drop_excluded
 
 _SWEEPS_AT_ONCE = 10
 _MOST_SWEEPS = 600

@@ -11,10 +11,10 @@ from scipy.sparse.csgraph import connected_components
 from small_problems import cheapest, forests, problems
 
 from morula.core.pins import IN, OUT, Pins
-from morula.solve.costs import Costs
-from morula.solve.exact import solve_exactly
-from morula.solve.problem import Problem
-from morula.solve.reduce import cut_open_parts, drop_excluded
+from morula.solve.ilp.exact import solve_exactly
+from morula.solve.problem.costs import Costs
+from morula.solve.problem.problem import Problem
+from morula.solve.problem.reduce import cut_open_parts, drop_excluded
 from morula.solve.solution import Limits
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.errors import ConfigError
-from morula.solve.block_plan import Context, choose_context, find_rows_inside, plan_blocks
+from morula.solve.blocks.plan import Context, choose_context, find_rows_inside, plan_blocks
 from morula.solve.params import SolveParams
 
 sizes = st.floats(0.3, 30, allow_nan=False)

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_problems import cheapest, problems, respects
 
-from morula.solve import large
-from morula.solve.costs import Costs, price_graph
-from morula.solve.exact import solve_exactly
+from morula.solve.ascent import large
+from morula.solve.ascent.large import solve_by_ascent
 from morula.solve.forest import check_forest
-from morula.solve.large import solve_by_ascent
+from morula.solve.ilp.exact import solve_exactly
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
+from morula.solve.problem.costs import Costs, price_graph
+from morula.solve.problem.problem import Problem
 from morula.solve.solution import Limits
 
 

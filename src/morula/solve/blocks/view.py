@@ -29,9 +29,9 @@ import numpy as np
 from morula.core.columns import BoolArray, FloatArray, FrameArray, IntArray, ReadOnlyColumns
 from morula.core.graph import CandidateGraph
 from morula.core.pins import FREE, IN, OUT, PinArray, Pins
-from morula.solve.block_plan import BlockPlan, find_rows_inside
-from morula.solve.costs import Costs
-from morula.solve.problem import Problem
+from morula.solve.blocks.plan import BlockPlan, find_rows_inside
+from morula.solve.problem.costs import Costs
+from morula.solve.problem.problem import Problem
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
 """Solving a graph block by block, each block with the decisions of those before it held.
 
-Owns what a block leaves behind and how blocks add up to one forest. Which blocks there are is `block_plan`, what each
-sees is `block_view`; running them elsewhere, or going on after a kill, is the caller's.
+Owns what a block leaves behind and how blocks add up to one forest. Which blocks there are is `plan`, what each
+sees is `view`; running them elsewhere, or going on after a kill, is the caller's.
 
 A link belongs to the block of its child. What a block decides in its context, beyond its write region, is thrown away:
 it is there so that the decisions inside are made in view of what comes next. The forest depends on the plan alone, not
@@ -20,13 +20,13 @@ from morula.core.lineages import Selection
 from morula.core.pins import FREE, PinArray, Pins
 from morula.core.progress import Progress, ProgressSink, ignore_progress
 from morula.errors import SolveError
-from morula.solve.block_plan import choose_context, plan_blocks
-from morula.solve.block_view import CutProblem, mark
-from morula.solve.bound import find_lower_bound
+from morula.solve.ascent.bound import find_lower_bound
+from morula.solve.blocks.plan import choose_context, plan_blocks
+from morula.solve.blocks.view import CutProblem, mark
 from morula.solve.forest import check_forest
 from morula.solve.method import solve_problem
 from morula.solve.params import SolveParams
-from morula.solve.problem import Problem
+from morula.solve.problem.problem import Problem
 from morula.solve.solution import Solution
 
 _EQUAL = 1e-9

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from morula.core.columns import BoolArray, IntArray
-from morula.solve.problem import IN, OUT, Pins, Problem
+from morula.solve.problem.problem import IN, OUT, Pins, Problem
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,1 @@
+"""Dual ascent: bounds, margins, and forests of millions of nodes."""

@@ -1,0 +1,1 @@
+"""Solving in blocks of space and time."""

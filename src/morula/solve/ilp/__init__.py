@@ -1,0 +1,1 @@
+"""The problem as an integer program, solved to the proven optimum."""
