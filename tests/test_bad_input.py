@@ -25,6 +25,7 @@ from safetensors.numpy import save_file
 from morula.io.movies.ome_zarr_write import ZarrLayout, write_ome_zarr
 from morula.io.movies.opening import open_movie
 from morula.io.tracks.geff_write import GeffTable, write_geff
+from morula.store.schema import SCHEMA_VERSION
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Spoil = Callable[[Path], None]
@@ -223,7 +224,7 @@ def other_store_version(folder: Path) -> None:
 
 def same_store_version(folder: Path) -> None:
     connection = sqlite3.connect(folder / "run" / "store.sqlite")
-    connection.execute("PRAGMA user_version = 1")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.commit()
     connection.close()
 
