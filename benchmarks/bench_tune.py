@@ -110,9 +110,13 @@ def choose(case: Case, *, grid: bool) -> Iterator[tuple[str, SolveParams, float]
     """Choose weights in every way that is compared; yields its name, the weights and CPU seconds."""
     given, learn = SolveParams(), TuneParams(fewest_links=5)
     yield "given", given, 0.0
-    for name, tracks in (("learned on train", case.train), ("learned", case.val)):
+    for name, tracks, probes in (
+        ("learned on train", case.train, False),
+        ("learned, no probes", case.val, False),
+        ("learned", case.val, True),
+    ):
         began = time.process_time()
-        tuned = tune_by_learning(case.graph, tracks, learn, given, EVALUATE)
+        tuned = tune_by_learning(case.graph, tracks, replace(learn, learn_probes=probes), given, EVALUATE)
         yield name, tuned.params, time.process_time() - began
     if grid:
         began = time.process_time()

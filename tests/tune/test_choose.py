@@ -19,13 +19,15 @@ NEAR = EvaluateParams(max_distance_um=3.0)
 SHY = SolveParams(node_constant=15.0, start_cost=40.0)
 
 
-def test_weights_that_were_learned_are_taken_and_both_are_told(tissue) -> None:
+def test_weights_that_were_learned_are_taken_and_all_that_was_tried_is_told(tissue) -> None:
     tuned = tune_by_learning(tissue.graph, tissue.annotated, TuneParams(), SHY, NEAR)
-    (given, before), (learned, after) = tuned.tried
+    (given, before), (learned, after), *probed = tuned.tried
     assert given == read_weights(SHY)
-    assert learned == read_weights(tuned.params) != given
-    assert tuned.errors == after < before
-    assert f"{after} errors on them, the given weights make {before}" in tuned.reason
+    assert after < before
+    assert probed
+    assert tuned.errors == min(count for _, count in [(learned, after), *probed])
+    assert (read_weights(tuned.params), tuned.errors) in tuned.tried
+    assert f"{tuned.errors} errors on them, the given weights make {before}" in tuned.reason
 
 
 @pytest.mark.parametrize(
@@ -38,13 +40,19 @@ def test_without_enough_to_learn_from_the_given_weights_are_used(tissue, changes
     assert re.search(why, tuned.reason)
 
 
+def test_without_probes_the_learned_weights_are_taken_as_they_are(tissue) -> None:
+    tuned = tune_by_learning(tissue.graph, tissue.annotated, TuneParams(learn_probes=False), SHY, NEAR)
+    assert len(tuned.tried) == 2
+    assert tuned.tried[1] == (read_weights(tuned.params), tuned.errors)
+
+
 def test_learned_weights_that_make_clearly_more_errors_are_not_taken(tissue, monkeypatch) -> None:
     def learn_badly(*_, **__):
         return LearnedWeights(SHY, 1, 1)
 
     monkeypatch.setattr(choose, "learn_weights", learn_badly)
     good = replace(SHY, node_constant=4.0, start_cost=12.0)
-    tuned = tune_by_learning(tissue.graph, tissue.annotated, TuneParams(), good, NEAR)
+    tuned = tune_by_learning(tissue.graph, tissue.annotated, TuneParams(learn_probes=False), good, NEAR)
     assert tuned.params == good
     assert tuned.errors == tuned.tried[0][1] < tuned.tried[1][1]
     assert "the given weights are kept" in tuned.reason

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from math import sqrt
 
 from morula.core.columns import FloatArray
 from morula.core.graph import CandidateGraph
-from morula.core.progress import ProgressSink, ignore_progress
+from morula.core.progress import Progress, ProgressSink, ignore_progress
 from morula.core.tracks import Tracks
 from morula.evaluate.params import EvaluateParams
 from morula.solve.params import SolveParams
 from morula.tune.learn import learn_weights
 from morula.tune.params import TuneParams
+from morula.tune.probe import MOST_PROBES, probe_weights
 from morula.tune.weights import TunedWeights, count_errors, keep_given, read_weights
 
 _LOG = logging.getLogger(__name__)
@@ -28,10 +30,11 @@ def tune_by_learning(
     extent_um: FloatArray | None = None,
     progress: ProgressSink = ignore_progress,
 ) -> TunedWeights:
-    """Learn the cost weights; keep the given ones if the learned ones make clearly more errors on the annotations.
+    """Learn the cost weights, and probe around them for fewer errors on the annotations.
 
-    Clearly is more than one standard error, the root of the count. Ties go to what was learned: it depends on every
-    margin around the annotations, where the count depends on the few that were crossed.
+    The given weights are kept if the learned ones make clearly more errors: by more than one standard error, the root
+    of the count. Ties go to what was learned: it depends on every margin around the annotations, where the count
+    depends on the few that were crossed.
 
     Parameters
     ----------
@@ -62,17 +65,34 @@ def tune_by_learning(
         extent_um=extent_um,
         progress=progress,
     )
-    before = count_errors(graph, solve, annotations, evaluate, extent_um)
-    after = count_errors(graph, learned.params, annotations, evaluate, extent_um)
-    worse = after > before + sqrt(before)
+    count = partial(_count, graph, annotations, evaluate, extent_um)
+    before, best = count(solve), learned.params
+    errors = count(best)
+    tried = [(solve, before), (best, errors)]
+    for probe, found in probe_weights(best, errors, count) if params.learn_probes else ():
+        tried.append((probe, found))
+        if found < errors:
+            best, errors = probe, found
+        progress(Progress("tune", len(tried), MOST_PROBES + 2, "weights", f"fewest errors {errors}"))
+    worse = errors > before + sqrt(before)
     links = len(annotations.edges)
     if worse:
-        reason = f"the given weights are kept: {before} errors on {links} validation links, {after} with learned ones"
+        reason = f"the given weights are kept: {before} errors on {links} validation links, {errors} with learned ones"
     else:
         reason = (
-            f"learned from {links} validation links in {learned.solutions} solutions: {after} errors on them, "
-            f"the given weights make {before}"
+            f"learned from {links} validation links in {learned.solutions + len(tried)} solutions: {errors} errors on "
+            f"them, the given weights make {before}"
         )
     _LOG.info("tune: %s", reason)
-    tried = ((read_weights(solve), before), (read_weights(learned.params), after))
-    return TunedWeights(solve if worse else learned.params, before if worse else after, tried, reason)
+    counted = tuple((read_weights(one), found) for one, found in tried)
+    return TunedWeights(solve if worse else best, before if worse else errors, counted, reason)
+
+
+def _count(
+    graph: CandidateGraph,
+    annotations: Tracks,
+    evaluate: EvaluateParams,
+    extent_um: FloatArray | None,
+    solve: SolveParams,
+) -> int:
+    return count_errors(graph, solve, annotations, evaluate, extent_um)
