@@ -92,7 +92,7 @@ def _solve(graph: CandidateGraph, problem: Problem, size: SolveParams, context: 
     cut = CutProblem.of(graph, problem, plan_blocks(graph, size, context))
     decisions = Decisions(cut)
     for block in cut.plan.blocks:
-        decisions.add(block.index, solve_block(block, cut=cut, decided=decisions.pins, params=size))
+        decisions.add(block.index, solve_block(block, cut.look_at(block.index, decisions.pins), params=size))
     return Outcome(plan=cut, solution=decisions.join(bound=False), cpu_s=time.process_time() - cpu)
 
 

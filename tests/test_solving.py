@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
 from morula.core.progress import Progress
-from morula.engine.engine import BlockJob
+from morula.engine.choose import open_engine
+from morula.engine.engine import BlockJob, Engine
 from morula.engine.serial import SerialEngine
 from morula.errors import BlocksFailedError, ConfigError
 from morula.solve.blocks.solve import solve_block
@@ -65,7 +67,7 @@ def solve(
     folder: Path,
     params: SolveParams = PARAMS,
     *,
-    engine: SerialEngine | None = None,
+    engine: Engine | None = None,
     heard: list[Progress] | None = None,
 ) -> Selection:
     """Run the stage, or go on with it; return the selection as stored."""
@@ -99,12 +101,22 @@ class Stopping(SerialEngine):
         return super().run_blocks(job, on_done=count, **others)
 
 
-class Backwards(SerialEngine):
-    """An engine that runs the blocks of a job in the other order."""
+class Shuffled(SerialEngine):
+    """An engine that runs the blocks of a job in any order that lets each wait for those it has to wait for."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.rng = np.random.default_rng(seed)
 
     def run_blocks(self, job: BlockJob, **others):
-        turned = BlockJob(job.stage, job.blocks[::-1], job.work, job.n_done_before, job.weigh, job.unit)
-        return super().run_blocks(turned, **others)
+        left, order = list(job.blocks), []
+        while left:
+            done = {block.index for block in order}
+            ready = [block for block in left if done.issuperset(job.waits_for[block.index])]
+            order.append(ready[self.rng.integers(len(ready))])
+            left.remove(order[-1])
+        assert order != list(job.blocks)
+        return super().run_blocks(replace(job, blocks=order), **others)
 
 
 @pytest.fixture
@@ -122,10 +134,19 @@ def test_blocks_of_a_run_choose_what_the_solver_chooses_without_a_run(begun: Pat
     assert 400 < stored.node_selected.sum() < 600
 
 
-def test_blocks_of_one_colour_may_be_run_in_any_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [0, 1])
+def test_blocks_may_be_run_in_any_order_in_which_each_waits_for_its_neighbours(tmp_path: Path, seed: int) -> None:
     begin_run(tmp_path / "one")
     begin_run(tmp_path / "other")
-    one, other = solve(tmp_path / "one"), solve(tmp_path / "other", engine=Backwards())
+    one, other = solve(tmp_path / "one"), solve(tmp_path / "other", engine=Shuffled(seed))
+    assert np.array_equal(one.edge_selected, other.edge_selected)
+
+
+def test_blocks_on_worker_processes_choose_what_this_process_chooses(tmp_path: Path, begun: Path) -> None:
+    begin_run(tmp_path / "other")
+    one = solve(begun)
+    with open_engine(workers=2) as engine:
+        other = solve(tmp_path / "other", engine=engine)
     assert np.array_equal(one.edge_selected, other.edge_selected)
 
 
@@ -139,9 +160,9 @@ def test_an_interrupted_run_goes_on_at_the_block_where_it_stopped(begun: Path, m
     assert total > 30
     solved: list[int] = []
 
-    def note(block, **others):
+    def note(block, view, **others):
         solved.append(block.index)
-        return solve_block(block, **others)
+        return solve_block(block, view, **others)
 
     monkeypatch.setattr("morula.solving.solve_block", note)
     heard: list[Progress] = []

@@ -17,6 +17,7 @@
     ├── StoreError                (RuntimeError)       a run directory or store that cannot be used
     │   ├── StoreVersionError                          written by another version of morula
     │   └── StoreLockedError                           in use by another program
+    ├── WorkerError               (RuntimeError)       processes that compute blocks and died or cannot be reached
     ├── DiskError                 (OSError)            a disk that is full or does not let us write
     └── BlocksFailedError         (RuntimeError)       some blocks failed; the others are kept (exit code 3)
 
@@ -124,6 +125,10 @@ class StoreVersionError(StoreError):
 
 class StoreLockedError(StoreError):
     """A store or run directory in use by another program."""
+
+
+class WorkerError(MorulaError, RuntimeError):
+    """Processes that compute blocks and died, cannot be reached, or are of another version."""
 
 
 class DiskError(MorulaError, OSError):

@@ -1,8 +1,8 @@
 """The stage `solve` in blocks: run by an engine, each block stored with its done mark, gone on with after a kill.
 
-Blocks of one colour make one job of the engine: they share no node, so that none of them waits for another. Between
-two colours their decisions are joined; after a kill those of the blocks that are done are read back. What a block does
-depends on the plan and on these decisions alone, so that a run that was killed ends with the same lineages.
+A block waits for those whose decisions it has to know, and is handed its own part of the graph with these decisions
+in it when its turn comes; after a kill the decisions of the blocks that are done are read back. What a block does
+depends on the plan and on these decisions alone, so that neither a kill nor the number of workers changes the lineages.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 
 from morula.core.blocks import Block
@@ -62,7 +61,7 @@ def solve_stage_in_blocks(
     AnnotationError, SolveError
         If hand corrections match nothing or exclude each other; nothing is cleared then either.
     BlocksFailedError
-        If blocks failed; those that are done are kept. Blocks of later colours were not begun.
+        If blocks failed; those that are done are kept. Blocks that wait for failed ones were not begun.
     """
     graph = run.store.read_graph()
     plan = plan_blocks(graph, params, choose_context(graph, params))
@@ -75,8 +74,7 @@ def solve_stage_in_blocks(
         progression = _Progression(
             stage, CutProblem.of(graph, pose(graph), plan), run.store.read_block_selections("solve")
         )
-        for colour in sorted(set(plan.colour)):
-            progression.solve_colour(colour, params, engine, progress)
+        progression.solve_rest(params, engine, progress)
         solution = progression.decisions.join(bound=params.block_bound)
         selection = finish_selection(graph, progression.cut.problem, solution, params, began)
         stage.write_selection(selection, summary=progression.summarise())
@@ -92,26 +90,21 @@ class _Progression:
         for number, selection in solved.items():
             self.decisions.add(number, selection)
 
-    def solve_colour(self, colour: int, params: SolveParams, engine: Engine, progress: ProgressSink) -> None:
-        """Solve the blocks of one colour that are not done; those of the colours before are."""
-        plan, total = self.cut.plan, len(self.cut.plan.blocks)
-        pending = [b for b in plan.blocks if plan.colour[b.index] == colour and b.index not in self.solved]
-        if not pending:
-            return
+    def solve_rest(self, params: SolveParams, engine: Engine, progress: ProgressSink) -> None:
+        """Solve the blocks that are not done."""
+        plan = self.cut.plan
+        pending = [block for block in plan.blocks if block.index not in self.solved]
         job = BlockJob(
             stage=self.stage.name,
             blocks=pending,
-            work=partial(solve_block, cut=self.cut, decided=self.decisions.pins, params=params),
+            work=partial(solve_block, params=params),
             n_done_before=len(self.solved),
             weigh=lambda block: float(len(self.cut.written_rows(block.index)[0])),
             unit="detections",
+            waits_for={b.index: [n for n in plan.dependencies[b.index] if n not in self.solved] for b in pending},
+            hand=lambda block: self.cut.look_at(block.index, self.decisions.pins),
         )
-        summary = engine.run_blocks(
-            job,
-            on_done=self._keep,
-            on_failed=self.stage.write_failed_block,
-            progress=lambda event: progress(replace(event, total=total)),
-        )
+        summary = engine.run_blocks(job, on_done=self._keep, on_failed=self.stage.write_failed_block, progress=progress)
         if summary.failures:
             self.stage.finish()  # refuses, and names the blocks
 

@@ -8,7 +8,7 @@ import pytest
 
 from morula.core.blocks import Block
 from morula.engine.engine import BlockFailure
-from morula.engine.failures import attempt_block
+from morula.engine.failures import attempt_block, tell_failure
 from morula.errors import ChunkError, DiskError, ModelError, StoreLockedError
 
 
@@ -53,7 +53,9 @@ def test_the_log_names_the_block_and_keeps_the_place_of_the_error(
     blocks: list[Block], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, logger="morula"):
-        attempt_block(_fail_first(2, ChunkError("chunk 0 is broken.")), blocks[0], retries=1)
+        failure = attempt_block(_fail_first(2, ChunkError("chunk 0 is broken.")), blocks[0], retries=1)
+        assert isinstance(failure, BlockFailure)
+        tell_failure(failure)
     retried, failed, place = caplog.records
     assert retried.getMessage() == f"{blocks[0].name}: attempt 2 of 2 after: chunk 0 is broken."
     assert (failed.levelname, failed.getMessage()) == ("WARNING", f"{blocks[0].name} failed: chunk 0 is broken.")

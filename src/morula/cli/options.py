@@ -15,6 +15,12 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="Override a se
 RunDir = Annotated[Path, typer.Option("--run-dir", help="Directory of the run; created, or continued if it exists.")]
 ConfigFile = Annotated[Path, typer.Argument(help="Configuration written by `morula init`.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed makes the same embryo.")]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, help="Processes of this machine that compute blocks; 1 for none beside this.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", help="Address of a Dask cluster that computes blocks: tcp://host:8786.")
+]
 Triple = tuple[float, float, float]
 
 

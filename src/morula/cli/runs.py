@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from morula.cli.console import bars, log_in, print_json
-from morula.cli.options import ConfigFile, Json, RunDir, Seed, Settings, Triple, make_absolute, parse_settings
+from morula.cli.options import (
+    ConfigFile,
+    Json,
+    RunDir,
+    Scheduler,
+    Seed,
+    Settings,
+    Triple,
+    Workers,
+    make_absolute,
+    parse_settings,
+)
 from morula.errors import ConfigError
 
 
@@ -61,24 +72,20 @@ def run(
     config: ConfigFile,
     run_dir: RunDir,
     until: Annotated[str, typer.Option("--until", help="Last stage to run.")] = "report",
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that compute blocks.")] = 1,
-    scheduler: Annotated[str | None, typer.Option("--scheduler", help="Address of a Dask cluster.")] = None,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
     settings: Settings = None,
     json_output: Json = False,
 ) -> None:
     """Run all stages, or go on where a run stopped; a changed setting re-runs just what it touches."""
     from morula.config import read_config
 
-    if workers > 1 or scheduler is not None:
-        raise ConfigError(
-            "this version of morula computes blocks in one process.",
-            fix="leave out --workers and --scheduler; train.threads and detect.threads use more cores",
-        )
     read = read_config(config, parse_settings(settings))
+    from morula.engine.choose import open_engine
     from morula.pipeline import run_pipeline
 
-    with log_in(run_dir), bars() as progress:
-        run_pipeline(read, run_dir, until=until, progress=progress)
+    with log_in(run_dir), bars() as progress, open_engine(workers=workers, scheduler=scheduler) as engine:
+        run_pipeline(read, run_dir, until=until, engine=engine, progress=progress)
     if until == "report":
         _print_result(run_dir, json_output)
 
@@ -86,8 +93,14 @@ def run(
 def make_stage_command(name: str, explanation: str) -> Callable[..., None]:
     """Make a command that runs one stage and what it still needs."""
 
-    def command(config: ConfigFile, run_dir: RunDir, settings: Settings = None) -> None:
-        run(config, run_dir, until=name, settings=settings)
+    def command(
+        config: ConfigFile,
+        run_dir: RunDir,
+        workers: Workers = 1,
+        scheduler: Scheduler = None,
+        settings: Settings = None,
+    ) -> None:
+        run(config, run_dir, until=name, workers=workers, scheduler=scheduler, settings=settings)
 
     command.__doc__ = f"{explanation} Runs the stages before it where needed."
     return command

@@ -8,7 +8,7 @@ blocks being computed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -34,22 +34,35 @@ class BlockJob(Generic[Result]):
     blocks
         The blocks still to run, in this order.
     work
-        Computes one block; may run in another process, so a function of a module (or `functools.partial` of one) whose
-        arguments pickle. It may not depend on which blocks ran before, nor write anything.
+        Computes one block, as ``work(block)``, or ``work(block, handed)`` if there is a `hand`; may run in another
+        process, so a function of a module (or `functools.partial` of one) whose arguments pickle. It may not depend on
+        which blocks ran before, but for what it is handed, nor write anything.
     n_done_before
         Blocks that earlier runs finished: progress counts from there.
     weigh
         Amount of work in a block, for throughput and time left.
     unit
         What `weigh` counts.
+    waits_for
+        Numbers of the blocks of this job that have to be done before a block, by its number; they come earlier in
+        `blocks`. A block that waits for one that failed is not run.
+    hand
+        Makes what a block needs beside `work`, in the caller's process, when all blocks it waits for are done and
+        `on_done` has taken their results.
     """
 
     stage: str
     blocks: Sequence[Block]
-    work: Callable[[Block], Result]
+    work: Callable[..., Result]
     n_done_before: int = 0
     weigh: Callable[[Block], float] = field(default=count_voxels)
     unit: str = "voxels"
+    waits_for: Mapping[int, Collection[int]] = field(default_factory=dict)
+    hand: Callable[[Block], object] | None = None
+
+    def handed(self, block: Block) -> tuple[object, ...]:
+        """Return what `work` is called with, after the block itself, now that its turn has come."""
+        return () if self.hand is None else (self.hand(block),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,7 @@ class RunSummary:
 
 
 class Engine(Protocol):
-    """Runs blocks, somewhere, in some order."""
+    """Runs blocks, somewhere, each after those it waits for."""
 
     def run_blocks(
         self,

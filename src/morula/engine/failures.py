@@ -26,8 +26,15 @@ ENDS_ALL: tuple[type[Exception], ...] = (DiskError, StoreError)
 """Expected errors that every further block would meet too."""
 
 
-def attempt_block(work: Callable[[Block], Result], block: Block, *, retries: int) -> Result | BlockFailure:
+def attempt_block(work: Callable[..., Result], block: Block, *handed: object, retries: int) -> Result | BlockFailure:
     """Compute one block, trying again after errors that may pass.
+
+    Parameters
+    ----------
+    work, block, handed
+        As in `BlockJob`.
+    retries
+        How often it is tried again.
 
     Raises
     ------
@@ -39,17 +46,21 @@ def attempt_block(work: Callable[[Block], Result], block: Block, *, retries: int
     attempt = 1
     while True:
         try:
-            return work(block)
+            return work(block, *handed)
         except ENDS_ALL:
             raise
         except EXPECTED as error:
             if attempt > retries or not isinstance(error, MAY_PASS):
-                logger.warning("%s failed: %s", block.name, _describe_error(error, block))
-                logger.debug("%s: where it failed", block.name, exc_info=error)
                 return BlockFailure(block, error, attempt)
             attempt += 1
             after = _describe_error(error, block).splitlines()[0]
             logger.info("%s: attempt %d of %d after: %s", block.name, attempt, retries + 1, after)
+
+
+def tell_failure(failure: BlockFailure) -> None:
+    """Log a block that failed, and at a lower level where."""
+    logger.warning("%s failed: %s", failure.block.name, _describe_error(failure.error, failure.block))
+    logger.debug("%s: where it failed", failure.block.name, exc_info=failure.error)
 
 
 def _describe_error(error: Exception, block: Block) -> str:

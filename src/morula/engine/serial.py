@@ -8,13 +8,14 @@ from collections.abc import Callable
 from morula.core.blocks import Block
 from morula.core.progress import ProgressSink, ignore_progress
 from morula.engine.engine import BlockFailure, BlockJob, Result, RunSummary
-from morula.engine.failures import attempt_block
+from morula.engine.failures import attempt_block, tell_failure
 from morula.engine.pace import Pace
+from morula.engine.turns import Turns
 from morula.errors import ConfigError
 
 
 class SerialEngine:
-    """Runs blocks in their order, in this process.
+    """Runs blocks in their order, in this process, one at a time.
 
     Parameters
     ----------
@@ -41,17 +42,19 @@ class SerialEngine:
         progress: ProgressSink = ignore_progress,
     ) -> RunSummary:
         """Run every block of a job; see `Engine.run_blocks`."""
-        pace = Pace(job)
+        pace, turns = Pace(job), Turns(job)
         failures: list[BlockFailure] = []
         progress(pace.event())
-        for block in job.blocks:
+        while (block := turns.take()) is not None:
             begun_s = time.perf_counter()
-            outcome = attempt_block(job.work, block, retries=self.retries)
+            outcome = attempt_block(job.work, block, *job.handed(block), retries=self.retries)
             if isinstance(outcome, BlockFailure):
                 failures.append(outcome)
+                tell_failure(outcome)
                 on_failed(block, outcome.error, outcome.attempts)
             else:
                 on_done(block, outcome, time.perf_counter() - begun_s)
+                turns.free(block)
             pace.count(block, done=not isinstance(outcome, BlockFailure))
             progress(pace.event())
         return RunSummary(n_done=pace.n_done, failures=tuple(failures), seconds=pace.seconds, weight=pace.weight_done)

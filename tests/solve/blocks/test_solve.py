@@ -47,7 +47,7 @@ def cut_problems(draw):
 def _solve_all(cut, params=BLOCKS):
     decisions = Decisions(cut)
     for block in cut.plan.blocks:
-        decisions.add(block.index, solve_block(block, cut=cut, decided=decisions.pins, params=params))
+        decisions.add(block.index, solve_block(block, cut.look_at(block.index, decisions.pins), params=params))
     return decisions
 
 
@@ -59,7 +59,7 @@ def _solve_in_any_order(cut, rng):
         wave = rng.permutation(ready)[: rng.integers(1, len(ready) + 1)].tolist()
         before = Pins(node=decisions.pins.node.copy(), edge=decisions.pins.edge.copy())
         for number in wave:
-            decisions.add(number, solve_block(cut.plan.blocks[number], cut=cut, decided=before, params=BLOCKS))
+            decisions.add(number, solve_block(cut.plan.blocks[number], cut.look_at(number, before), params=BLOCKS))
         done.update(wave)
         waiting.difference_update(wave)
     return decisions
@@ -167,7 +167,7 @@ def test_a_face_is_not_free_where_the_link_across_it_is_decided(chain):
     cut = _cut(chain, 2, 1)
     decisions = Decisions(cut)
     for number in (0, 1):
-        decisions.add(number, solve_block(cut.plan.blocks[number], cut=cut, decided=decisions.pins, params=BLOCKS))
+        decisions.add(number, solve_block(cut.plan.blocks[number], cut.look_at(number, decisions.pins), params=BLOCKS))
     assert decisions.pins.edge.tolist() == [IN, FREE, FREE, IN, IN]
     middle = cut.look_at(2, decisions.pins)
     assert middle.nodes.tolist() == [0, 1, 2, 3, 4, 5, 6]  # with the far ends of both links
@@ -193,10 +193,10 @@ def test_decided_links_count_for_a_mother_even_where_the_daughters_are_out_of_si
     cut = CutProblem.of(three, pose_problem(three, params), plan_blocks(three, params, context))
     decisions = Decisions(cut)
     for number in (0, 1):
-        decisions.add(number, solve_block(cut.plan.blocks[number], cut=cut, decided=decisions.pins, params=params))
+        decisions.add(number, solve_block(cut.plan.blocks[number], cut.look_at(number, decisions.pins), params=params))
     assert decisions.pins.edge.tolist() == [IN, IN, FREE]
     assert set(cut.look_at(2, Decisions(cut).pins).nodes) == {0, 3}
-    assert solve_block(cut.plan.blocks[2], cut=cut, decided=decisions.pins, params=params).edge_selected.tolist() == [
+    assert solve_block(cut.plan.blocks[2], cut.look_at(2, decisions.pins), params=params).edge_selected.tolist() == [
         False
     ]
 
@@ -220,7 +220,7 @@ def test_a_node_that_was_left_is_not_taken_later(graph):
 
 def test_the_context_is_solved_but_not_written(chain):
     cut = _cut(chain, 2, 1)
-    solved = solve_block(cut.plan.blocks[0], cut=cut, decided=Decisions(cut).pins, params=BLOCKS)
+    solved = solve_block(cut.plan.blocks[0], cut.look_at(0, Decisions(cut).pins), params=BLOCKS)
     assert len(cut.look_at(0, Decisions(cut).pins).nodes) == 3
     assert (solved.node_selected.tolist(), solved.edge_selected.tolist()) == ([True, True], [True])
 
@@ -297,14 +297,14 @@ def test_a_block_without_any_solution_is_named(tissue):
 def test_a_missing_block_is_named(chain):
     cut = _cut(chain, 2, 1)
     decisions = Decisions(cut)
-    decisions.add(0, solve_block(cut.plan.blocks[0], cut=cut, decided=decisions.pins, params=BLOCKS))
+    decisions.add(0, solve_block(cut.plan.blocks[0], cut.look_at(0, decisions.pins), params=BLOCKS))
     with pytest.raises(SolveError, match=r"block 1 \(t 4:6, .*\) is not solved, nor are 1 others"):
         decisions.join(bound=False)
 
 
 def test_decisions_about_another_graph_are_refused(chain):
     cut = _cut(chain, 2, 1)
-    solved = solve_block(cut.plan.blocks[0], cut=cut, decided=Decisions(cut).pins, params=BLOCKS)
+    solved = solve_block(cut.plan.blocks[0], cut.look_at(0, Decisions(cut).pins), params=BLOCKS)
     with pytest.raises(
         SolveError, match=r"block 2 .* not about this graph(.|\n)*\(2, 1\) decided, \(3, 2\) in the block"
     ):

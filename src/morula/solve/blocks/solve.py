@@ -22,7 +22,7 @@ from morula.core.progress import Progress, ProgressSink, ignore_progress
 from morula.errors import SolveError
 from morula.solve.ascent.bound import find_lower_bound
 from morula.solve.blocks.plan import choose_context, plan_blocks
-from morula.solve.blocks.view import CutProblem, mark
+from morula.solve.blocks.view import BlockView, CutProblem, mark
 from morula.solve.forest import check_forest
 from morula.solve.method import solve_problem
 from morula.solve.params import SolveParams
@@ -57,17 +57,15 @@ def cut_problem(graph: CandidateGraph, problem: Problem, params: SolveParams) ->
     return CutProblem.of(graph, problem, plan_blocks(graph, params, choose_context(graph, params)))
 
 
-def solve_block(block: Block, *, cut: CutProblem, decided: Pins, params: SolveParams) -> Selection:
+def solve_block(block: Block, view: BlockView, *, params: SolveParams) -> Selection:
     """Solve one block, given what the blocks it depends on have decided.
 
     Parameters
     ----------
     block
-        A block of the plan.
-    cut
-        The whole problem and its plan.
-    decided
-        Decisions so far, as `Decisions.pins` gives them; those of blocks this one does not depend on are not looked at.
+        A block of the plan, for its name.
+    view
+        What it sees, as `CutProblem.look_at` gives it: small enough to be sent elsewhere.
     params
         Method and limits; the time limit holds for this block.
 
@@ -83,7 +81,6 @@ def solve_block(block: Block, *, cut: CutProblem, decided: Pins, params: SolvePa
         If the block was not solved within the time limit, or not at all; the message begins with its name.
     """
     began = time.perf_counter()
-    view = cut.look_at(block.index, decided)
     try:
         solution = solve_problem(view.problem, params)
     except SolveError as error:
@@ -91,11 +88,10 @@ def solve_block(block: Block, *, cut: CutProblem, decided: Pins, params: SolvePa
             f"{block.name}: {error.what}", measured=error.measured, cause=error.cause, fix=error.fix
         ) from error
     check_forest(view.problem.edges, solution.node_selected, solution.edge_selected)
-    nodes, links = cut.written_rows(block.index)
     objective = view.problem.price(solution.node_selected, solution.edge_selected)
     selection = Selection(
-        node_selected=np.isin(nodes, view.nodes[solution.node_selected]),
-        edge_selected=np.isin(links, view.edges[solution.edge_selected]),
+        node_selected=np.isin(view.own_nodes, view.nodes[solution.node_selected]),
+        edge_selected=np.isin(view.own_edges, view.edges[solution.edge_selected]),
         objective=objective,
         lower_bound=objective if solution.proven else min(solution.lower_bound, objective),
         status="optimal" if solution.proven else "feasible",
@@ -130,7 +126,7 @@ class Decisions:
         self._node: PinArray = np.full(cut.problem.n, FREE, np.int8)
         self._edge: PinArray = np.full(cut.problem.m, FREE, np.int8)
         self.pins = Pins(node=self._node, edge=self._edge)
-        """The decisions so far, for `solve_block`: a view, in which later decisions appear."""
+        """The decisions so far, for `CutProblem.look_at`: a view, in which later decisions appear."""
 
     def add(self, number: int, selection: Selection) -> None:
         """Take over what a block has decided.
@@ -205,7 +201,7 @@ def solve_in_blocks(
     decisions = Decisions(cut)
     total = len(cut.plan.blocks)
     for block in cut.plan.blocks:
-        solved = solve_block(block, cut=cut, decided=decisions.pins, params=params)
+        solved = solve_block(block, cut.look_at(block.index, decisions.pins), params=params)
         decisions.add(block.index, solved)
         progress(Progress("solve", block.index + 1, total, "blocks", f"{solved.status}, gap {solved.gap:.2g}"))
     return decisions.join(bound=params.block_bound)

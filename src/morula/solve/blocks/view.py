@@ -44,11 +44,15 @@ class BlockView(ReadOnlyColumns):
         Nodes of the read region, and the far ends of links already taken; links between them that are not yet left.
     nodes, edges
         For each of its nodes and links the row in the whole graph.
+    own_nodes, own_edges
+        Rows in the whole graph of the nodes and links the block answers for, ascending.
     """
 
     problem: Problem
     nodes: IntArray
     edges: IntArray
+    own_nodes: IntArray
+    own_edges: IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,6 +150,7 @@ class CutProblem(ReadOnlyColumns):
             ),
             nodes,
             links,
+            *self.written_rows(number),
         )
 
     def _price(self, nodes: IntArray, links: IntArray, crossing: IntArray, outside: BoolArray) -> Costs:

@@ -1,0 +1,98 @@
+"""Runs whose blocks are computed by worker processes: the same results, byte for byte, however many there are."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+SETTINGS = [
+    "tune.method='grid'",
+    "tune.break_even_scores=[0.05, 0.1]",
+    "tune.start_costs=[6.0, 12.0]",
+    "solve.block_frames=2",
+    "solve.context_frames=2",
+    "detect.block_frames=1",
+    "detect.block_megavoxels=0.2",
+]
+OPTIONS = [f"--set={setting}" for setting in SETTINGS]
+
+
+def read_exports(run: Path) -> dict[str, bytes]:
+    exports = run / "exports"
+    return {str(path.relative_to(exports)): path.read_bytes() for path in sorted(exports.rglob("*")) if path.is_file()}
+
+
+def count_blocks(folder: Path, morula) -> dict[str, int]:
+    stages = json.loads(morula("status", folder / "run", "--json").stdout)["stages"]
+    return {stage["name"]: stage["blocks_total"] for stage in stages if stage["blocks_total"]}
+
+
+def test_two_workers_leave_the_same_files_as_none(tiny: Path, tmp_path: Path, morula) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny, other)
+    alone = morula("run", tiny / "run.toml", "--run-dir", tiny / "run", *OPTIONS)
+    assert alone.returncode == 0, alone.stderr
+    together = morula("run", other / "run.toml", "--run-dir", other / "run", "--workers", 2, *OPTIONS)
+    assert together.returncode == 0, together.stderr
+    assert "2 workers on this machine" in together.stderr
+    blocks = count_blocks(other, morula)
+    assert min(blocks["detect"], blocks["tune"]) >= 6
+    assert blocks["solve"] == 3
+    assert read_exports(tiny / "run") == read_exports(other / "run")
+
+
+def test_a_run_whose_workers_and_self_are_killed_ends_the_same(tiny: Path, tmp_path: Path, morula) -> None:
+    """One worker is killed first, which the run survives, then the run with all its workers; then it is run again."""
+    other = tmp_path / "other"
+    shutil.copytree(tiny, other)
+    whole = morula("run", tiny / "run.toml", "--run-dir", tiny / "run", *OPTIONS)
+    assert whole.returncode == 0, whole.stderr
+    command = [sys.executable, "-m", "morula", "run", other / "run.toml", "--run-dir", other / "run", "--workers", 2]
+    with subprocess.Popen(
+        [str(part) for part in [*command, *OPTIONS]],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        text=True,
+    ) as process:
+        for line in process.stderr:
+            if "workers on this machine" in line:
+                break
+        else:
+            pytest.fail("the run ended without workers")
+        workers = [child for child in psutil.Process(process.pid).children(recursive=True) if is_worker(child)]
+        assert len(workers) == 2
+        workers[0].send_signal(signal.SIGKILL)
+        time.sleep(0.5)
+        workers[1].send_signal(signal.SIGKILL)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGKILL)
+    again = morula("run", other / "run.toml", "--run-dir", other / "run", *OPTIONS)
+    assert again.returncode == 0, again.stderr
+    assert read_exports(tiny / "run") == read_exports(other / "run")
+    assert wait_until_gone(workers)
+
+
+def is_worker(process: psutil.Process) -> bool:
+    return "spawn_main" in " ".join(process.cmdline())
+
+
+def wait_until_gone(workers: list[psutil.Process]) -> bool:
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_scheduler_that_does_not_answer_is_refused_before_anything_is_changed(tiny: Path, morula) -> None:
+    before = read_exports(tiny / "run")
+    done = morula("run", tiny / "run.toml", "--run-dir", tiny / "run", "--scheduler", "tcp://127.0.0.1:1", *OPTIONS)
+    assert done.returncode == 1
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in done.stderr
+    assert read_exports(tiny / "run") == before
