@@ -30,8 +30,8 @@ class MotileChoice:
     solve_s: float
 
 
-def solve_with_motile(problem: Problem, t: IntArray) -> MotileChoice:
-    """Solve a problem without pins with motile and SCIP, one thread.
+def solve_with_motile(problem: Problem, t: IntArray, *, timeout_s: float = 0.0) -> MotileChoice:
+    """Solve a problem without pins with motile and SCIP, one thread; for at most `timeout_s` seconds unless that is 0.
 
     Starts in the first frame and ends in the last must cost nothing: motile exempts them. Costs are rounded to float32,
     as motile keeps them.
@@ -56,7 +56,7 @@ def solve_with_motile(problem: Problem, t: IntArray) -> MotileChoice:
     solver.add_constraint(MaxParents(1))
     solver.add_constraint(MaxChildren(2))
     built = time.process_time()
-    solution = solver.solve()
+    solution = solver.solve(timeout=timeout_s)
     solved = time.process_time()
     value = np.asarray(solution)
     node, edge = solver.get_variables(NodeSelected), solver.get_variables(EdgeSelected)

@@ -384,7 +384,12 @@ CASES = {
     "an unknown format": Case(
         nothing, (r"--format tgmm: unknown", r"csv, geff, napari"), ("export", "run", "--format", "tgmm", "--out", "x")
     ),
-    "more than one process": Case(nothing, (r"in one process", r"fix: .*threads"), (*RUN, "--workers", "4")),
+    "workers here and elsewhere": Case(
+        nothing, (r"give one of them", r"fix: .*cluster"), (*RUN, "--workers", "4", "--scheduler", "tcp://127.0.0.1:1")
+    ),
+    "a scheduler that is not there": Case(
+        nothing, (r"no Dask scheduler answers", r"fix: .*dask scheduler"), (*RUN, "--scheduler", "tcp://127.0.0.1:1")
+    ),
     "blocks too small for the network": Case(
         nothing,
         (r"block_megavoxels = 1e-05 is too small", r"raise it"),

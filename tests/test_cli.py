@@ -230,7 +230,8 @@ def test_evaluate_refuses_a_threshold_that_is_no_distance(tiny_run: Path, morula
 # --- solve -----------------------------------------------------------------------------------------------------------
 
 WEIGHTS = {"node_constant": 2.5, "node_score_weight": -50.0, "edge_distance_weight": 0.8, "start_cost": 4.0}
-SET = [f"--set=solve.{name}={value}" for name, value in {**WEIGHTS, "division_cost": 1.5}.items()]
+DIVISIONS = {"division_cost": 1.5, "division_score_weight": 0.0}
+SET = [f"--set=solve.{name}={value}" for name, value in {**WEIGHTS, **DIVISIONS}.items()]
 
 
 def plain_sum(graph: CandidateGraph, lineages: Path) -> float:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import annotated_types
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from morula.cli.options import parse_settings
@@ -79,7 +79,10 @@ def configs(draw: st.DrawFn) -> RunConfig:
             name: draw(_values(hints[name], _bounds(params.__pydantic_fields__[name].metadata)))  # type: ignore[attr-defined]
             for name in sorted(changed | needed)
         }
-    return build_config(values)
+    try:
+        return build_config(values)
+    except ConfigError:  # two settings that exclude each other, such as a width for each level of another network
+        reject()
 
 
 @given(configs())

@@ -32,7 +32,7 @@ def test_settings_named_in_the_text_exist(reference: ModuleType) -> None:
         tables.setdefault(name, set()).update(field.name for field in reference.fields(kind))
     for page in PAGES:
         for table, name in re.findall(r"`(?:--set )?([a-z]+)\.([a-z_]+)(?:=[^`]*)?`", page.read_text(encoding="utf-8")):
-            is_file = name in {"csv", "py", "toml"}
+            is_file = name in {"csv", "json", "py", "sqlite", "toml"}
             assert is_file or table not in tables or name in tables[table], f"{page.name}: {table}.{name}"
 
 

@@ -143,14 +143,14 @@ def test_a_changed_detection_setting_keeps_the_training(tiny: Path, morula: Comm
 
 def test_a_changed_link_setting_reaches_the_baseline_too(tiny: Path, morula: Command) -> None:
     again = morula(*arguments(tiny, "--set", "candidates.max_parents=1"))
-    assert begun(again.stderr) == set(STAGES) - {"train", "detect"}
+    assert begun(again.stderr) == set(STAGES) - {"drift", "train", "detect"}
 
 
 def test_a_changed_training_setting_runs_all_again(tiny: Path, morula: Command) -> None:
     again = morula(*arguments(tiny, "--set", "train.seed=1", "--set", "train.iterations=5"))
     assert again.returncode == 0
     assert "train-1 runs again: train.iterations 40 → 5, train.seed 0 → 1" in again.stderr
-    assert begun(again.stderr) == {"train-1", "detect-1", *STAGES} - {"baseline"}
+    assert begun(again.stderr) == {"train-1", "detect-1", *STAGES} - {"drift", "baseline"}
 
 
 def test_changed_annotations_run_all_that_learned_from_them(tiny: Path, morula: Command) -> None:
@@ -206,7 +206,7 @@ def test_trained_weights_take_the_place_of_training(tiny: Path, fresh: Path, mor
 def test_stages_run_up_to_the_one_asked_for(fresh: Path, morula: Command) -> None:
     until = morula("detect", fresh / "run.toml", "--run-dir", fresh / "run", "--set", "train.second_iterations=0")
     assert until.returncode == 0
-    assert begun(until.stderr) == {"train", "detect"}
+    assert begun(until.stderr) == {"drift", "train", "detect"}
     assert until.stdout == ""
     assert not (fresh / "run" / "exports").exists()
     refused = morula("export", fresh / "run", "--out", fresh / "x.csv")
@@ -264,7 +264,7 @@ def test_a_run_is_seen_from_outside_guarded_and_resumed_in_the_middle_of_trainin
     os.kill(process.pid or 0, signal.SIGSTOP)  # so that it stays in the middle of training
     state = json.loads(morula("status", fresh / "run", "--json").stdout)
     assert state["running"] is True
-    assert [(stage["name"], stage["state"]) for stage in state["stages"]] == [("train-1", "running")]
+    assert [(stage["name"], stage["state"]) for stage in state["stages"]] == [("drift", "done"), ("train-1", "running")]
     second = morula(*arguments(fresh))
     assert second.returncode == 1
     assert "StoreLockedError" in second.stderr
@@ -272,7 +272,7 @@ def test_a_run_is_seen_from_outside_guarded_and_resumed_in_the_middle_of_trainin
     assert kill(process)
     state = json.loads(morula("status", fresh / "run", "--json").stdout)
     assert state["running"] is False
-    assert state["stages"][0]["state"] == "interrupted"
+    assert state["stages"][1]["state"] == "interrupted"
     resumed = morula(*arguments(fresh))
     assert resumed.returncode == 0
     (goes_on,) = [line for line in resumed.stderr.splitlines() if line.startswith("training goes on at iteration")]

@@ -22,7 +22,9 @@ from morula.candidates.params import CandidatesParams
 from morula.detect.params import DetectParams
 from morula.errors import ConfigError
 from morula.evaluate.params import EvaluateParams
+from morula.measure.params import DriftParams
 from morula.solve.params import SolveParams
+from morula.store.params import StoreParams
 from morula.train.params import TrainParams
 from morula.tune.params import TuneParams
 
@@ -84,12 +86,14 @@ class RunConfig:
     movie: MovieConfig
     annotations: AnnotationsConfig
     model: ModelConfig = Field(default_factory=ModelConfig)
+    drift: DriftParams = Field(default_factory=DriftParams)
     train: TrainParams = Field(default_factory=TrainParams)
     detect: DetectParams = Field(default_factory=DetectParams)
     candidates: CandidatesParams = Field(default_factory=CandidatesParams)
     tune: TuneParams = Field(default_factory=TuneParams)
     solve: SolveParams = Field(default_factory=SolveParams)
     evaluate: EvaluateParams = Field(default_factory=EvaluateParams)
+    store: StoreParams = Field(default_factory=StoreParams)
 
 
 def read_config(path: Path, overrides: Mapping[str, str] | None = None) -> RunConfig:
@@ -166,6 +170,11 @@ def plain_values(params: object) -> dict[str, object]:
         value = getattr(params, field.name)
         plain[field.name] = plain_values(value) if is_dataclass(value) else value
     return plain
+
+
+def list_result_settings(config: RunConfig) -> dict[str, object]:
+    """Return the settings that results may depend on, as plain values: all tables but ``[store]``."""
+    return {name: values for name, values in plain_values(config).items() if name != "store"}
 
 
 def format_config(config: RunConfig, reasons: Mapping[str, str] | None = None) -> str:

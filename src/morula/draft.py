@@ -62,6 +62,7 @@ def draft_config(
         config,
         train=replace(
             config.train,
+            nucleus_radius_um=derived.nucleus_radius_um,
             target_sigma_um=derived.target_sigma_um,
             mask_radius_um=derived.mask_radius_um,
             movement_radius_um=_movement_radius(derived),
@@ -73,6 +74,7 @@ def draft_config(
         evaluate=replace(config.evaluate, max_distance_um=derived.match_distance_um),
     )
     reasons = {
+        "train.nucleus_radius_um": derived.reasons["nucleus_radius_um"],
         "train.target_sigma_um": derived.reasons["target_sigma_um"],
         "train.mask_radius_um": derived.reasons["mask_radius_um"],
         "train.movement_radius_um": "0.6 mask radii: the inner part of a nucleus",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from morula.core.columns import FloatArray
 from morula.core.confidence import Confidence
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
@@ -30,11 +31,17 @@ ON_TRAINING = "against the training annotations, which were learned from"
 
 
 def judge_tracks(
-    tracks: Tracks, inputs: Inputs, params: EvaluateParams, *, label: str = "morula"
+    tracks: Tracks,
+    inputs: Inputs,
+    params: EvaluateParams,
+    *,
+    label: str = "morula",
+    movement_um: FloatArray | None = None,
 ) -> tuple[LabelledEvaluation, ...]:
     """Evaluate tracks against truth and annotations, the most telling judgement first.
 
-    With a dense truth, only its points without annotation count: those were seen by neither training nor tuning.
+    With a dense truth, only its points without annotation count: those were seen by neither training nor tuning. Where
+    the points have movement vectors (µm, shape (n, 3)), these are judged, too.
     """
     judged = []
     sparse = replace(params, dense=False)
@@ -42,14 +49,16 @@ def judge_tracks(
         scored = find_unannotated(inputs.truth, [inputs.train, inputs.val], max_distance_um=params.max_distance_um / 2)
         dense = replace(params, dense=True)
         if scored.any():
-            evaluation = evaluate_tracks(tracks, inputs.truth, dense, scored=scored)
+            evaluation = evaluate_tracks(tracks, inputs.truth, dense, scored=scored, movement_um=movement_um)
             judged.append(LabelledEvaluation(label, evaluation, ON_TRUTH))
         else:
             _LOG.warning("every point of the truth is annotated: it tells nothing that training has not seen")
     if len(inputs.val.edges):
-        judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.val, sparse), ON_VALIDATION))
+        evaluation = evaluate_tracks(tracks, inputs.val, sparse, movement_um=movement_um)
+        judged.append(LabelledEvaluation(label, evaluation, ON_VALIDATION))
     if len(inputs.train.edges):
-        judged.append(LabelledEvaluation(label, evaluate_tracks(tracks, inputs.train, sparse), ON_TRAINING))
+        evaluation = evaluate_tracks(tracks, inputs.train, sparse, movement_um=movement_um)
+        judged.append(LabelledEvaluation(label, evaluation, ON_TRAINING))
     return tuple(judged)
 
 

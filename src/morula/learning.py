@@ -36,6 +36,7 @@ from morula.network.model import load_model, save_model
 from morula.network.spec import NetworkSpec
 from morula.solve.graph import solve_graph
 from morula.solve.params import SolveParams
+from morula.stabilising import identify_drift, steady_inputs
 from morula.store.disk import write_json
 from morula.store.fingerprint import fingerprint_file
 from morula.store.run_directory import RunDirectory
@@ -46,6 +47,7 @@ from morula.train.teacher import Teacher, keeps_what_was_learned
 
 _LOG = logging.getLogger(__name__)
 _TEACHER_THRESHOLD = 0.15
+_TEACHER_COSTS = SolveParams(node_constant=4.0, division_cost=9.0)
 
 FIRST_TRAIN, FIRST_DETECT = "train-1", "detect-1"
 TRAINED = "train.safetensors"
@@ -54,6 +56,7 @@ TRAINED = "train.safetensors"
 
 def learn(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, progress: ProgressSink) -> None:
     """Train the network, with a second round once more on what the first one found; or take trained weights."""
+    inputs = steady_inputs(run, inputs)
     if config.model.weights is not None:
         _adopt(run, inputs, Path(config.model.weights))
         return
@@ -76,6 +79,7 @@ def learn(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, 
 
 def detect(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, progress: ProgressSink) -> None:
     """Find the nuclei of the whole movie with the trained network."""
+    inputs = steady_inputs(run, inputs)
     model = load_model(weights_path(run, "train"))
     blocks = plan_blocks(inputs.movie, model.spec, config.detect)
     _detect(run, inputs, config.detect, ("detect", "train", blocks), engine, progress)
@@ -125,7 +129,7 @@ def _train(
     weights, history = weights_path(run, name), _history_path(run, name)
     checkpoint = run.paths.model / f"{name}-checkpoint.safetensors"
     values = plain_values(params) if name == "train" else _first_round_values(params)
-    settings = {"train": values, "inputs": inputs.identify("movie", "train", "val")}
+    settings = {"train": values, "inputs": inputs.identify("movie", "train", "val"), **identify_drift(inputs.movie)}
     before = [after] if after else []
     with run.stage(
         name,
@@ -165,10 +169,10 @@ def _first_round_values(params: TrainParams) -> dict[str, object]:
 
 
 def _find_teacher(run: RunDirectory, params: TrainParams) -> Teacher:
-    """Track what the first round detected, with the documented default weights."""
+    """Track what the first round detected; at costs that take less than the default, to teach what is sure."""
     found = run.store.read_detections(FIRST_DETECT)
     graph = link_candidates(found, CandidatesParams(max_distance_um=params.link_distance_um, allow_unlinkable=True))
-    lineages = Lineages.from_selection(graph, solve_graph(graph, SolveParams()))
+    lineages = Lineages.from_selection(graph, solve_graph(graph, _TEACHER_COSTS))
     return Teacher(load_model(weights_path(run, FIRST_TRAIN)), lineages, found)
 
 
@@ -197,7 +201,7 @@ def _detect(
     name, trained, blocks = names
     model = load_model(weights_path(run, trained))
     model.check_movie(inputs.movie)
-    settings = {"detect": plain_values(params), "inputs": inputs.identify("movie")}
+    settings = {"detect": plain_values(params), "inputs": inputs.identify("movie"), **identify_drift(inputs.movie)}
     constants = run.paths.model / f"{name}-intensity.json"
     with run.stage(
         name,

@@ -1,7 +1,7 @@
 """A run from top to bottom: the stages in order, each resumable, each skipped when its results are there.
 
-    inputs -> train -> detect -> candidates -> tune -> solve -> confidence -> evaluate (and the baseline) -> export
-           -> report
+    inputs -> drift -> train -> detect -> candidates -> tune -> solve -> confidence -> evaluate (and the baseline)
+           -> export -> report
 
 Owns the order and what each stage hands on. Every stage begins in the run directory with everything its results depend
 on; the directory decides whether it is done, goes on, or runs anew because a setting changed. Results are always read
@@ -18,7 +18,7 @@ from math import prod
 from pathlib import Path
 
 from morula.candidates.link import link_candidates
-from morula.config import RunConfig, format_config, plain_values
+from morula.config import RunConfig, format_config, list_result_settings, plain_values
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Lineages
 from morula.core.pins import Pins
@@ -46,6 +46,7 @@ from morula.solve.params import SolveParams
 from morula.solve.problem.placing import place_pins
 from morula.solve.problem.problem import Problem
 from morula.solving import solve_stage_in_blocks, tell_choice
+from morula.stabilising import stabilise
 from morula.store.disk import write_json, write_text
 from morula.store.run_directory import RunDirectory
 from morula.tuning import tune
@@ -55,7 +56,9 @@ from morula.view.report_data import LabelledEvaluation
 _LOG = logging.getLogger(__name__)
 
 _FORMATS: tuple[TracksWriteFormat, ...] = ("csv", "geff", "napari")
-STAGES = ("train", "detect", "candidates", "tune", "solve", "confidence", "baseline", "evaluate", "export", "report")
+STAGES = (
+    "drift", "train", "detect", "candidates", "tune", "solve", "confidence", "baseline", "evaluate", "export", "report",
+)  # fmt: skip
 
 
 def run_pipeline(
@@ -92,11 +95,12 @@ def run_pipeline(
     if until not in STAGES:
         raise ConfigError(f"there is no stage '{until}'.", fix=f"one of {', '.join(STAGES)}")
     inputs = open_inputs(config)
-    with RunDirectory.open(run_dir) as run:
+    with RunDirectory.open(run_dir, store=config.store.url) as run:
         _recognise_movie(run, inputs)
         write_text(run.paths.config, format_config(config))
         write_json(run.paths.versions, collect_versions())
         steps: dict[str, Callable[[], None]] = {
+            "drift": partial(stabilise, run, inputs, config, progress),
             "train": partial(learn, run, inputs, config, engine or SerialEngine(), progress),
             "detect": partial(detect, run, inputs, config, engine or SerialEngine(), progress),
             "candidates": partial(_link, run, config, progress),
@@ -205,7 +209,7 @@ def _evaluate(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:
     with run.stage("evaluate", settings, after=["solve", "baseline"], outputs=[output]) as stage:
         if not stage.done:
             lineages = read_lineages(run.store)
-            judged = judge_tracks(lineages.tracks, inputs, config.evaluate)
+            judged = judge_tracks(lineages.tracks, inputs, config.evaluate, movement_um=lineages.nodes.movement_um)
             baseline = judge_tracks(read_tracks(run.paths.exports / "baseline.csv"), inputs, config.evaluate)
             figures = {"morula": _figures(judged), "baseline": _figures(baseline)}
             write_json(output, figures)
@@ -227,7 +231,7 @@ def _export(run: RunDirectory, inputs: Inputs) -> None:
 
 
 def _report(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:
-    settings = {"inputs": inputs.identify("movie", "train", "val", "truth"), "config": plain_values(config)}
+    settings = {"inputs": inputs.identify("movie", "train", "val", "truth"), "config": list_result_settings(config)}
     with run.stage("report", settings, after=["evaluate", "tune", "confidence"], outputs=[run.paths.report]) as stage:
         if not stage.done:
             write_report(collect_report(run, inputs, config), run.paths.report)

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from morula import __version__
-from morula.config import RunConfig, plain_values
+from morula.config import RunConfig, list_result_settings
 from morula.core.columns import FloatArray
+from morula.core.detections import Detections
 from morula.core.lineages import Lineages, Selection
 from morula.core.tracks import Tracks
 from morula.errors import ConfigError, StoreError
@@ -57,7 +58,7 @@ def collect_report(run: RunDirectory, inputs: Inputs, config: RunConfig) -> Repo
         train=inputs.train if inputs.train.n else None,
         val=inputs.val if inputs.val.n else None,
         history=read_history(run, config.train) if config.model.weights is None else None,
-        evaluations=judge_tracks(lineages.tracks, inputs, config.evaluate),
+        evaluations=judge_tracks(lineages.tracks, inputs, config.evaluate, movement_um=lineages.nodes.movement_um),
         baseline=judge_tracks(baseline, inputs, config.evaluate, label="blobs + greedy linking"),
         sureness=None if confidence is None else Sureness.of(confidence, selection),
         solve=SolveFacts.of(graph, selection),
@@ -70,7 +71,7 @@ def collect_report(run: RunDirectory, inputs: Inputs, config: RunConfig) -> Repo
 
 def _settings(run: RunDirectory, config: RunConfig) -> dict[str, dict[str, object]]:
     tables: dict[str, dict[str, object]] = {
-        name: dict(values) for name, values in plain_values(config).items() if isinstance(values, dict)
+        name: dict(values) for name, values in list_result_settings(config).items() if isinstance(values, dict)
     }
     tuned = run.store.require_stage("tune").summary
     tables["solve"] |= tuned["weights"] if isinstance(tuned["weights"], dict) else {}
@@ -116,17 +117,23 @@ def export_lineages(
 ) -> None:
     """Write lineages to a file, with further columns of every point where the format has room.
 
-    These are score, tracklet and lineage, and where `sureness` is known `confidence`, the probability that the parent
-    (or that there is none) is right, and `margin`, what another would cost more.
+    These are score, tracklet and lineage, where the network said it `divides` and `born`, and where `sureness` is known
+    `confidence`, the probability that the parent (or that there is none) is right, and `margin`, what another would
+    cost more.
     """
     columns: dict[str, npt.NDArray[np.generic]] = {}
     if kind != "napari":
-        columns["score"] = lineages.nodes.score
+        columns |= _list_scores(lineages.nodes)
         if sureness is not None:
             columns |= {"confidence": sureness.right.round(6), "margin": sureness.margin.round(6)}
     if kind == "csv":  # GEFF always names tracklets and lineages
         columns |= {"tracklet_id": lineages.tracklet_id, "lineage_id": lineages.lineage_id}
     write_tracks(lineages.tracks, path, format=kind, columns=columns, overwrite=overwrite)
+
+
+def _list_scores(nodes: Detections) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the columns in which the network's word is written; without division scores `score` alone."""
+    return {"score": nodes.score, **{name: getattr(nodes, name) for name in nodes.known_division_columns}}
 
 
 def export_run(run_dir: Path, path: Path, kind: str, *, overwrite: bool = False) -> Lineages:
@@ -161,16 +168,19 @@ def write_solution(
         id=file.node_id[selection.node_selected],
         parent_row=lineages.parent_row,
     )
-    columns = {"score": lineages.nodes.score}
+    columns = _list_scores(lineages.nodes)
     if past_margin is not None:
         columns["margin"] = past_margin[selection.node_selected]
     write_tracks(tracks, path, format="geff", columns=columns, overwrite=overwrite)
 
 
-def read_result(run_dir: Path) -> dict[str, Any]:
-    """Return the figures of a finished run: evaluations by judge, seconds by stage, and where to look."""
+def read_result(run_dir: Path, *, store: str | None = None) -> dict[str, Any]:
+    """Return the figures of a finished run: evaluations by judge, seconds by stage, and where to look.
+
+    `store` is its address, where nothing else knows the password.
+    """
     paths = RunPaths(run_dir)
-    with view_run(run_dir) as run:
+    with view_run(run_dir, store=store) as run:
         seconds = {record.name: record.seconds for record in run.store.read_stages()}
         selection = run.store.read_selection()
     figures = json.loads((paths.exports / "evaluation.json").read_text(encoding="utf-8"))

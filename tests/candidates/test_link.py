@@ -161,7 +161,7 @@ def test_the_unit_of_length_does_not_matter(scale, seed):
         CandidatesParams(
             max_distance_um=6 * scale,
             max_drift_um=40 * scale,
-            consensus_tolerance_um=2.5 * scale,
+            consensus_tolerance_um=1.5 * scale,
         ),
     )
     assert np.array_equal(one.edges, other.edges)
@@ -198,3 +198,18 @@ def test_real_cells_are_linked_through_a_jump_of_the_stage(real_data):
     assert _share_linked(link_candidates(moved, CandidatesParams()), parent) > 0.99
     lost = _share_linked(link_candidates(moved, CandidatesParams(correct_drift=False)), parent)
     assert lost < _share_linked(plain, parent) - 0.005
+
+
+def test_weak_detections_that_stand_still_do_not_outvote_the_cells_after_a_jump(tissue):
+    """The cells jump by 14 µm, their vectors know it; five times as many weak detections stay where they are."""
+    jump, rng = np.array([0.0, 14.0, 0.0]), np.random.default_rng(3)
+    junk = rng.uniform(tissue.min(axis=0), tissue.max(axis=0), (5 * len(tissue), 3))
+    t = np.repeat([0, 1], len(tissue) + len(junk))
+    zyx = np.concatenate([tissue, junk, tissue + jump, junk])
+    score = np.tile(np.repeat([0.7, 0.1], [len(tissue), len(junk)]), 2)
+    found = Detections.sorted(t, zyx, score, np.where(t[:, None] == 1, -jump, 0.0))
+    graph = link_candidates(found, CandidatesParams(consensus_neighbours=0))
+    cell = found.score[graph.edges] > 0.5
+    own = np.abs(found.zyx_um[graph.edges[:, 1]] - jump - found.zyx_um[graph.edges[:, 0]]).max(axis=1) < 1e-6
+    assert (own & cell.all(axis=1)).sum() == len(tissue)
+    assert graph.distance_um[own & cell.all(axis=1)].max() < 1e-6

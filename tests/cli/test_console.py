@@ -35,6 +35,15 @@ def test_the_log_of_a_run_has_times_and_is_appended_to(tmp_path: Path) -> None:
     ]
 
 
+def test_passwords_of_addresses_reach_neither_stderr_nor_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with messages_on_stderr(), log_in(tmp_path / "run"):
+        LOGGER.warning("cannot use %s", "postgresql://ada:s3cret@db.lab/embryos")
+    for text in (capsys.readouterr().err, (tmp_path / "run" / "morula.log").read_text()):
+        assert text.endswith("cannot use postgresql://ada:***@db.lab/embryos\n")
+
+
 def test_a_log_on_a_full_disk_says_nothing_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "morula.log").symlink_to("/dev/full")

@@ -25,7 +25,14 @@ class Pair(ReadOnlyColumns):
 
 
 def _containers() -> list[ReadOnlyColumns]:
-    nodes = Detections(t=[0, 1], zyx_um=np.zeros((2, 3)), score=[0.9, 0.8], movement_um=np.zeros((2, 3)))
+    nodes = Detections(
+        t=[0, 1],
+        zyx_um=np.zeros((2, 3)),
+        score=[0.9, 0.8],
+        movement_um=np.zeros((2, 3)),
+        divides=[0.7, 0.1],
+        born=[0.0, 0.6],
+    )
     graph = CandidateGraph(nodes=nodes, edges=[[0, 1]], distance_um=[1.0])
     chosen = Selection([True, True], [True], 1.0, 1.0, "optimal", 0.1)
     return [

@@ -13,9 +13,16 @@ from torch.nn import functional
 from morula.network.fast import FastNetwork
 from morula.network.intensity import IntensityRange
 from morula.network.model import Model
+from morula.network.prediction import Prediction
 from morula.network.spec import NetworkSpec
 
-_SHALLOW = NetworkSpec(voxel_size_um=(2.0, 1.0, 1.0), stem_stride=(1, 2, 2), downsampling=((1, 2, 2),), channels=(4, 4))
+_SHALLOW = NetworkSpec(
+    voxel_size_um=(2.0, 1.0, 1.0),
+    stem_stride=(1, 2, 2),
+    downsampling=((1, 2, 2),),
+    channels=(4, 4),
+    event_offset=(-1.0, 0.5),
+)
 
 
 @pytest.fixture(scope="session")
@@ -47,19 +54,19 @@ def random_model():
 
 
 class PooledImage(nn.Module):
-    """Calls the brightness of the middle frame the indicator; movement as a function of the output's shape."""
+    """Calls the brightness of the middle frame the indicator; movement as a function of its grid's shape."""
 
     def __init__(self, spec: NetworkSpec, movement=None) -> None:
         super().__init__()
         self.spec, self.movement = spec, movement
         self.nothing = nn.Parameter(torch.zeros(1))
 
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+    def forward(self, frames: torch.Tensor) -> Prediction:
         raw = frames[:, 1:2] ** 2  # intensities come as square roots
-        indicator = functional.avg_pool3d(raw, self.spec.stem_stride).clamp(1e-6, 1 - 1e-6)
-        shape = indicator.shape[2:]
+        indicator = functional.avg_pool3d(raw, self.spec.output_stride).clamp(1e-6, 1 - 1e-6)
+        shape = [n // s for n, s in zip(frames.shape[2:], self.spec.vector_stride, strict=True)]
         movement = torch.zeros(1, 3, *shape) if self.movement is None else self.movement(shape)
-        return torch.cat([torch.logit(indicator), movement], dim=1)
+        return Prediction(torch.logit(indicator)[:, 0], movement, None)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from morula.detect.params import DetectParams
 from morula.detect.plan import plan_blocks
 from morula.detect.predict import detect_block
 from morula.errors import ChunkError
+from morula.network.prediction import Prediction
 
 VOXEL = (2.0, 1.0, 1.0)
 PARAMS = DetectParams(threshold=0.2, window_um=2.5, threads=1)
@@ -52,34 +53,35 @@ def test_a_network_that_sees_peaks_everywhere_is_silenced_outside_the_mask(shall
     assert mask[0][tuple(np.round(found.zyx_um / VOXEL).astype(int).T)].all()
 
 
-def test_the_mask_is_kept_to_the_voxel_although_outputs_are_coarser(shallow, random_model, unit_range) -> None:
+def test_the_mask_is_kept_to_the_voxel_where_outputs_are_coarser(shallow, random_model, unit_range) -> None:
     """Columns 3, 5, 6, 7 of each eight belong to the mask: some outputs hold one column of it and one beside it."""
     tzyx = np.random.default_rng(4).random((1, 6, 40, 60)).astype(np.float32)
     mask = np.broadcast_to(np.isin(np.arange(60) % 8, [3, 5, 6, 7]), tzyx.shape)
-    found = _detect(Movie(tzyx, VOXEL, mask_tzyx=mask), random_model(shallow), unit_range)
+    coarse = random_model(replace(shallow, output_stride=(1, 2, 2)))
+    found = _detect(Movie(tzyx, VOXEL, mask_tzyx=mask), coarse, unit_range)
     assert found.n > 5
     assert np.isin(np.round(found.zyx_um[:, 2]) % 8, [3, 5, 6, 7]).all()
 
 
 def test_a_peak_outside_the_mask_hides_none_inside(shallow, pooled_model, unit_range) -> None:
     class TwoPeaks(torch.nn.Module):
-        """Sees a strong peak at output (1, 5, 4) and a weaker one beside it, whatever the image."""
+        """Sees a strong peak at output (1, 10, 9) and a weaker one beside it, whatever the image."""
 
         def __init__(self) -> None:
             super().__init__()
             self.nothing = torch.nn.Parameter(torch.zeros(1))
 
-        def forward(self, frames: torch.Tensor) -> torch.Tensor:
-            output = torch.full((1, 4, frames.shape[2], frames.shape[3] // 2, frames.shape[4] // 2), -9.0)
-            output[0, 0, 1, 5, 4:6] = torch.tensor([3.0, 1.0])
-            return output
+        def forward(self, frames: torch.Tensor) -> Prediction:
+            indicator = torch.full((1, *frames.shape[2:]), -9.0)
+            indicator[0, 1, 10, 9:11] = torch.tensor([3.0, 1.0])
+            return Prediction(indicator, torch.zeros(1, 3, 4, 10, 10), None)
 
     mask = np.zeros((1, 4, 20, 20), bool)
     mask[..., 10:] = True
     movie = Movie(np.zeros(mask.shape, np.float32), VOXEL, mask_tzyx=mask)
     found = _detect(movie, replace(pooled_model(shallow), network=TwoPeaks()), unit_range)
     assert found.n == 1
-    assert np.abs(found.zyx_um - [2.0, 10.5, 10.5]).max() < 0.6
+    assert np.abs(found.zyx_um - [2.0, 10.0, 10.0]).max() < 0.6
 
 
 def test_what_lies_outside_the_mask_makes_no_difference(shallow, random_model, unit_range) -> None:
@@ -110,3 +112,29 @@ def test_a_mask_that_cannot_be_read_fails_the_block(shallow, random_model, unit_
 
     with pytest.raises(ChunkError, match=r"block 0 \(t 0:1, .*\): mask: c/0/0 cannot be decoded"):
         _detect(Movie(np.zeros((1, 4, 20, 20)), VOXEL, mask_tzyx=Torn()), random_model(shallow), unit_range)
+
+
+def test_pixels_under_an_empty_mask_are_never_read(shallow, random_model, unit_range) -> None:
+    """The left half is masked away and cannot be read; the right half is found as if the left were there."""
+    tzyx = np.random.default_rng(5).random((1, 6, 40, 200)).astype(np.float32)
+    mask = np.ones(tzyx.shape, np.uint8)
+    mask[..., :130] = 0
+
+    class HalfGone:
+        shape, dtype = tzyx.shape, tzyx.dtype
+
+        def __getitem__(self, box):
+            if box[3].start < 30:
+                raise ChunkError("c/0/0 is gone.")
+            return tzyx[box]
+
+    params = replace(PARAMS, block_megavoxels=0.02)
+    model, found = random_model(shallow), []
+    for pixels in (tzyx, HalfGone()):
+        movie = Movie(pixels, VOXEL, mask_tzyx=mask)
+        blocks = plan_blocks(movie, shallow, params)
+        parts = [detect_block(b, movie=movie, model=model, intensity=unit_range, params=params) for b in blocks]
+        found.append(Detections.concatenated(parts))
+    assert any(block.read[3].start <= 0 for block in blocks)
+    assert found[0].n > 10
+    assert _same(*found)

@@ -11,6 +11,8 @@ from morula.core.movie import Movie
 from morula.detect.params import DetectParams
 from morula.detect.plan import peak_window_um, plan_blocks
 from morula.errors import ConfigError
+from morula.network import spec as spec_module
+from morula.network.reach import Reach
 from morula.network.spec import choose_network
 
 VOXELS = [(2.0, 0.8, 0.8), (1.0, 1.0, 1.0), (10.0, 1.0, 1.0)]
@@ -30,7 +32,8 @@ def _spec_and_movie(voxel, shape):
 def _seen_voxels(block, spec, movie) -> int:
     """Voxels of one frame the network is shown: the read region inside the movie, rounded up to the strides."""
     inside = [(max(s.start, 0), min(s.stop, n)) for s, n in zip(block.read[1:], movie.shape[1:], strict=True)]
-    return int(np.prod([-(-(b - a) // n) * n for (a, b), n in zip(inside, spec.total_stride, strict=True)]))
+    answered = [-(-(b - a) // n) * n for (a, b), n in zip(inside, spec.total_stride, strict=True)]
+    return int(np.prod([n + 2 * trim for n, trim in zip(answered, spec.trim_vox, strict=True)]))
 
 
 @settings(deadline=None, max_examples=60)
@@ -57,12 +60,31 @@ def test_blocks_tile_the_movie_keep_to_the_memory_and_read_far_enough(voxel, sha
         assert _seen_voxels(block, spec, movie) <= megavoxels * 1e6
         assert (write[1:, 0] % spec.total_stride == 0).all()
         assert (read[1:, 0] % spec.total_stride == 0).all()
-        assert (write[1:, 0] - read[1:, 0] >= reach + spec.stem_stride).all()
-        assert (read[1:, 1] - write[1:, 1] >= reach + spec.stem_stride).all()
+        assert (write[1:, 0] - read[1:, 0] >= reach + spec.output_stride).all()
+        assert (read[1:, 1] - write[1:, 1] >= reach + spec.output_stride).all()
         assert (read[0] == write[0] + [-1, 1]).all()
         assert write[0, 1] - write[0, 0] <= frames
     assert sum(np.prod([s.stop - s.start for s in b.write]) for b in blocks) == np.prod(shape)
     assert len({tuple(s.start for s in b.write) for b in blocks}) == len(blocks)
+
+
+def test_as_many_frames_are_read_around_a_block_as_the_network_sees_around_one() -> None:
+    spec, movie = _spec_and_movie(VOXELS[0], (10, 20, 60, 60))
+    blocks = plan_blocks(movie, replace(spec, input_frames=7), DetectParams(block_frames=4))
+    assert [b.read[0] for b in blocks] == [slice(-3, 7), slice(1, 11), slice(5, 13)]
+
+
+def test_what_a_network_without_padding_trims_is_shown_to_it_and_counts_as_memory(monkeypatch) -> None:
+    """Its context lies in the trim, so that the blocks read no halo but the window's; and the memory pays for it."""
+    spec, movie = _spec_and_movie(VOXELS[1], (1, 64, 64, 256))
+    reach = Reach(context_vox=(20, 20, 20), trim_vox=(22, 22, 22))
+    monkeypatch.setitem(spec_module._REACH, "fast", lambda *strides: reach)
+    params = DetectParams(block_megavoxels=2.6, window_um=2.0)
+    blocks = plan_blocks(movie, spec, params)
+    assert [b.write[3] for b in blocks] == [slice(0, 128), slice(128, 256)]
+    assert [b.read[3] for b in blocks] == [slice(-8, 136), slice(120, 264)]
+    assert all(_seen_voxels(block, spec, movie) == 108 * 108 * (136 + 44) for block in blocks)
+    assert len(plan_blocks(movie, spec, replace(params, block_megavoxels=3.6))) == 1
 
 
 def test_a_movie_that_fits_is_one_block_per_group_of_frames() -> None:
@@ -96,5 +118,5 @@ def test_padding_of_a_flat_movie_counts_as_memory() -> None:
 
 def test_the_window_is_never_smaller_than_an_output_voxel() -> None:
     spec, movie = _spec_and_movie(VOXELS[2], (1, 4, 40, 40))
-    assert np.allclose(peak_window_um(movie, spec, DetectParams(window_um=1.0)), [10.1, 2.02, 2.02])
+    assert np.allclose(peak_window_um(movie, spec, DetectParams(window_um=0.3)), [10.1, 1.01, 1.01])
     assert np.allclose(peak_window_um(movie, spec, DetectParams(window_um=5.0)), [10.1, 5.0, 5.0])

@@ -43,6 +43,8 @@ def _assert_same(one: Detections, other: Detections) -> None:
     assert len(set(partner.tolist())) == one.n
     assert np.abs(one.score - other.score[partner]).max() < 1e-4
     assert np.abs(one.movement_um - other.movement_um[partner]).max() < 1e-4
+    assert np.abs(one.divides - other.divides[partner]).max() < 1e-4
+    assert np.abs(one.born - other.born[partner]).max() < 1e-4
 
 
 @settings(deadline=None, max_examples=12)

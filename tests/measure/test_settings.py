@@ -37,9 +37,9 @@ VOXEL = (2.0, 0.5, 0.5)
 
 def test_a_usual_embryo_gets_the_settings_that_worked_on_such_embryos():
     derived = derive_settings(EMBRYO, VOXEL)
-    np.testing.assert_allclose(derived.target_sigma_um, (1.6, 1.3, 1.3), atol=0.05)
+    np.testing.assert_allclose(derived.target_sigma_um, (1.4, 0.95, 0.95), atol=0.05)
     assert derived.mask_radius_um == 3.5
-    assert derived.peak_window_um == 3.1
+    assert derived.peak_window_um == 2.5
     assert derived.blob_sigma_um == 1.5
     assert derived.max_distance_um == 5.4
     assert derived.warnings == ()
@@ -101,7 +101,7 @@ def test_wide_flat_nuclei_get_a_window_narrower_than_themselves():
 
 def test_nuclei_blurred_along_z_get_a_window_that_spans_the_blur():
     deep = replace(EMBRYO, nucleus_radius_um=(3.0, 2.1, 2.1))
-    assert derive_settings(deep, VOXEL).peak_window_um == 3.6
+    assert derive_settings(deep, VOXEL).peak_window_um == 2.8
 
 
 def test_daughters_that_part_widely_widen_the_reach():

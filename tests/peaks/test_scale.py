@@ -81,6 +81,21 @@ def test_points_beside_every_blob_are_an_error_that_says_so():
         pick_blob_threshold(np.zeros(0))
 
 
+def test_a_few_points_beside_nuclei_do_not_change_the_threshold():
+    """A tenth of the clicks lie in the background, where half of the responses are positive by chance."""
+    nuclei, astray = np.linspace(10, 20, 91), np.array([-0.5, 0.3, -0.2, 0.1, 0.4])
+    expected = pick_blob_threshold(nuclei)
+    for times in (2, 18):  # a tenth of the points, a half
+        assert pick_blob_threshold(np.concatenate([nuclei, np.tile(astray, times)])) == pytest.approx(expected)
+
+
+def test_points_that_all_answer_by_chance_are_an_error():
+    rng = np.random.default_rng(0)
+    noise, nuclei = np.abs(rng.normal(0, 1, 500)), rng.lognormal(np.log(15), 0.3, 100)
+    with pytest.raises(AnnotationError, match=r"bright blobs(.*\n)+.*measured: 12 of 30 points have no positive"):
+        pick_blob_threshold(np.concatenate([np.full(12, -0.5), noise[:18]]), np.concatenate([noise, nuclei]))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(20, 3000), st.integers(20, 300), st.floats(0.01, 1000))
 def test_the_split_separates_noise_from_nuclei_whatever_their_numbers_and_unit(seed, n_noise, n_nuclei, unit):

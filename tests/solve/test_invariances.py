@@ -31,6 +31,7 @@ COSTS = [
     "edge_distance_weight",
     "start_cost",
     "division_cost",
+    "division_score_weight",
     "end_cost",
     "skip_cost",
 ]
@@ -39,7 +40,7 @@ every_method = pytest.mark.parametrize("method", METHODS)
 
 @st.composite
 def graphs(draw, frames=4):
-    """Up to 9 detections on a grid and up to 12 links, some over frames; scores and distances often equal."""
+    """Up to 9 detections and 12 links, some over frames; scores, chances of a division and distances often equal."""
     t = np.array(sorted(draw(st.lists(st.integers(0, frames - 1), min_size=1, max_size=9))))
     n = len(t)
     pairs = [(p, c) for p in range(n) for c in range(n) if t[p] < t[c]]
@@ -47,7 +48,9 @@ def graphs(draw, frames=4):
     score = draw(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=n, max_size=n))
     distance = draw(st.lists(st.integers(0, 6), min_size=len(edges), max_size=len(edges)))
     zyx = np.stack([np.zeros(n), np.zeros(n), np.arange(n)], axis=1)
-    nodes = Detections(t=t, zyx_um=zyx, score=np.array(score), movement_um=np.zeros((n, 3)))
+    chances = st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), min_size=n, max_size=n)
+    divides, born = (draw(st.one_of(st.just([np.nan] * n), chances)) for _ in range(2))
+    nodes = Detections(t, zyx, np.array(score), np.zeros((n, 3)), divides=divides, born=born)
     return CandidateGraph(nodes=nodes, edges=np.array(edges).reshape(-1, 2), distance_um=np.array(distance, float))
 
 
@@ -62,12 +65,16 @@ def solve(graph, params, method, **more):
     return solve_graph(graph, replace(params, **METHODS[method]), **more)
 
 
+def without_division_scores(graph):
+    return replace(graph, nodes=replace(graph.nodes, divides=np.zeros(0), born=np.zeros(0)))
+
+
 def moved(graph, order, t=None):
     """The same graph with its detections in another order, and perhaps in other frames."""
-    nodes, row = graph.nodes, np.argsort(order)
-    t = nodes.t if t is None else t
+    row = np.argsort(order)
+    nodes = graph.nodes if t is None else replace(graph.nodes, t=t)
     return CandidateGraph(
-        nodes=Detections(t[order], nodes.zyx_um[order], nodes.score[order], nodes.movement_um[order]),
+        nodes=nodes.rows(order),
         edges=row[graph.edges],
         distance_um=graph.distance_um,
     )
@@ -109,6 +116,7 @@ def test_the_unit_of_length_does_not_matter(method, graph, params, exponent):
 @given(one=graphs(), other=graphs(), params=weights())
 def test_two_graphs_side_by_side_cost_what_they_cost_alone(method, one, other, params):
     alone = replace(params, free_first_frame=False, end_cost=0.0)  # what is free depends on the company's frames
+    one, other = without_division_scores(one), without_division_scores(other)  # so does what is a usual one
     n = one.nodes.n
     t = np.concatenate([one.nodes.t, other.nodes.t])
     both = CandidateGraph(
@@ -151,6 +159,7 @@ def test_a_detection_without_links_is_taken_just_where_it_pays(method, graph, pa
         np.append(nodes.score, score),
         np.vstack([nodes.movement_um, np.zeros((1, 3))]),
     )
+    graph = without_division_scores(graph)  # whose evidence depends on the mean of all detections
     price = alone.node_constant + alone.node_score_weight * score + alone.start_cost  # the last frame's ends are free
     with_it = solve(replace(graph, nodes=more), alone, method)
     without = solve(graph, alone, method)

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from postgres_server import PostgresServer, find_programs
 
 from morula.core.blocks import Block, tile_blocks
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
+from morula.store.address import StoreUrl
+from morula.store.places import Place, PostgresPlace
 from morula.store.records import StageRecord
 from morula.store.run_directory import RunDirectory
 from morula.store.store import Store
@@ -31,10 +34,12 @@ def blocks() -> list[Block]:
 def make_detections() -> MakeDetections:
     """Detections as if found in a block: as many as asked, in its frames, different for every seed."""
 
-    def make(block: Block, n: int = 5, seed: int = 0) -> Detections:
+    def make(block: Block, n: int = 5, seed: int = 0, divisions: bool = True) -> Detections:
         rng = np.random.default_rng([seed, block.index])
         t = rng.integers(block.write[0].start, block.write[0].stop, n)
-        return Detections.sorted(t, rng.uniform(0, 9, (n, 3)), rng.uniform(0, 1, n), rng.normal(0, 1, (n, 3)))
+        place, score, movement = rng.uniform(0, 9, (n, 3)), rng.uniform(0, 1, n), rng.normal(0, 1, (n, 3))
+        known = rng.uniform(0, 1, (2, n)) if divisions else np.full((2, n), np.nan)
+        return Detections.sorted(t, place, score, movement, *known)
 
     return make
 
@@ -60,18 +65,40 @@ def make_stage() -> MakeStage:
     return make
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests that want one."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed (the extra `cluster`)")
+    if find_programs() is None:
+        pytest.skip("PostgreSQL is not installed (the Debian package `postgresql`)")
+    with PostgresServer("fsync=off") as started:
+        yield started
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> StoreUrl | None:
+    """Where a test's store shall be: with each back end once."""
+    return None if request.param == "sqlite" else StoreUrl.parse(request.getfixturevalue("server").url)
+
+
 @pytest.fixture
-def store(tmp_path: Path, make_stage: MakeStage) -> Iterator[Store]:
+def place(store_url: StoreUrl | None, tmp_path: Path) -> Place:
+    """The place of one new store."""
+    return tmp_path / "store.sqlite" if store_url is None else PostgresPlace.new(store_url)
+
+
+@pytest.fixture
+def store(place: Place, make_stage: MakeStage) -> Iterator[Store]:
     """An open store in which `detect` has begun."""
-    with Store.open(tmp_path / "store.sqlite", busy_timeout_s=0.2) as opened:
+    with Store.open(place, busy_timeout_s=0.2) as opened:
         opened.begin_stage(make_stage())
         yield opened
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[RunDirectory]:
+def run(tmp_path: Path, store_url: StoreUrl | None) -> Iterator[RunDirectory]:
     """A new run directory, open."""
-    with RunDirectory.open(tmp_path / "run", busy_timeout_s=0.2) as opened:
+    with RunDirectory.open(tmp_path / "run", store=store_url, busy_timeout_s=0.2) as opened:
         yield opened
 
 

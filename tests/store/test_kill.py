@@ -5,13 +5,16 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from morula.store.paths import RunPaths
+from morula.store.places import find_place
 from morula.store.run_directory import view_run
-from morula.store.status import read_status
+from morula.store.status import RunStatus, read_status
 
 _PROGRAM = """
 import sys
@@ -34,9 +37,11 @@ def link(nodes):
     child = np.searchsorted(nodes.t, nodes.t[parent] + 1) + parent % 300
     return CandidateGraph(nodes=nodes, edges=np.stack([parent, child], 1), distance_um=parent / 7.0)
 
+if sys.argv[2]:
+    import morula.store.postgres
 print("begun", flush=True)
 blocks = tile_blocks((20, 4, 8, 4), (1, 4, 4, 4), [(0, 0)] * 4)
-with RunDirectory.open(sys.argv[1]) as run:
+with RunDirectory.open(sys.argv[1], store=sys.argv[2] or None) as run:
     with run.stage("detect", {"detect": {"threshold": 0.3}}, n_blocks=len(blocks)) as stage:
         for block in () if stage.done else stage.pending_blocks(blocks):
             stage.write_block(block, detect(block), 0.1)
@@ -57,8 +62,8 @@ with RunDirectory.open(sys.argv[1]) as run:
 _BLOCKS, _PER_BLOCK = 40, 300
 
 
-def _start(folder: Path) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(folder)], stdout=subprocess.PIPE)
+def _start(folder: Path, url: str | None = None) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(folder), url or ""], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"begun\n"
     return process
@@ -79,11 +84,20 @@ def _check_what_is_there(folder: Path) -> int:
     """Check that every done block has all its rows and no other block has any; return the number of done blocks."""
     with view_run(folder) as run:
         done = run.store.read_done_blocks("detect")
-        rows = run.store._connection.execute(
+        rows = run.store._database.execute(
             "SELECT block, count(*) FROM detections GROUP BY block ORDER BY block"
         ).fetchall()
         assert rows == [(block, _PER_BLOCK) for block in sorted(done)]
     return len(done)
+
+
+def _read_status_when_gone(folder: Path) -> RunStatus:
+    """A server takes a moment to notice that a process is gone."""
+    deadline = time.monotonic() + 10
+    while (status := read_status(folder)).running:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return status
 
 
 @pytest.fixture(scope="module")
@@ -94,19 +108,19 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (folder / "exports" / "lineages.csv").read_bytes()
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("store_url", "seed"), [("sqlite", 0), ("sqlite", 1), ("postgres", 2)], indirect=["store_url"])
 def test_a_run_killed_at_random_moments_loses_no_block_and_ends_with_the_same_bytes(
-    tmp_path: Path, undisturbed: bytes, seed: int
+    tmp_path: Path, undisturbed: bytes, store_url: str | None, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     folder = tmp_path / "run"
+    latest_s = 0.15 if store_url is None else 0.4
     done_before = kills = 0
-    while not _finish(_start(folder), within_s=rng.uniform(0.02, 0.15) if kills < 6 else 60):
+    while not _finish(_start(folder, store_url), within_s=rng.uniform(0.02, latest_s) if kills < 6 else 60):
         kills += 1
-        if not (folder / "store.sqlite").exists():
+        if find_place(RunPaths(folder)) is None:
             continue
-        status = read_status(folder)
-        assert not status.running
+        status = _read_status_when_gone(folder)
         assert all(stage.state in ("interrupted", "done") for stage in status.stages)
         done = _check_what_is_there(folder)
         assert done >= done_before

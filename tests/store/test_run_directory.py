@@ -74,6 +74,7 @@ def test_a_second_run_in_the_same_directory_is_refused_and_the_first_goes_on(run
     assert _train(run)
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_a_directory_that_could_not_be_opened_is_not_left_locked(run: RunDirectory) -> None:
     run.close()
     good = run.paths.store.read_bytes()

@@ -8,7 +8,8 @@ import pytest
 from morula import __version__
 from morula.errors import DiskError, StoreError, StoreVersionError
 from morula.store.reader import StoreReader
-from morula.store.schema import SCHEMA_VERSION, create_store
+from morula.store.schema import SCHEMA_VERSION
+from morula.store.sqlite import create_store
 from morula.store.store import Store
 
 
@@ -33,7 +34,7 @@ def test_what_a_killed_creation_left_does_not_disturb(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("version", "cause"), [(SCHEMA_VERSION + 1, "a newer morula"), (0, "morula was updated")])
+@pytest.mark.parametrize(("version", "cause"), [(SCHEMA_VERSION + 1, "a newer morula"), (2, "morula was updated")])
 def test_a_store_of_another_version_names_both_versions_and_what_to_do(path: Path, version: int, cause: str) -> None:
     create_store(path)
     connection = sqlite3.connect(path)

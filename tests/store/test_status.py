@@ -18,7 +18,7 @@ def test_a_run_in_progress_tells_blocks_rate_and_time_left(
     run: RunDirectory, blocks: list[Block], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("morula.store.store.time.time", lambda: now)
+    monkeypatch.setattr("morula.store.blocks.time.time", lambda: now)
     with run.stage("train", {}):
         pass
     stage = run.stage("detect", {}, after=["train"], n_blocks=len(blocks))

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +18,10 @@ from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
 from morula.errors import ChunkError, StoreError, StoreLockedError
+from morula.store.places import Place
 from morula.store.reader import StoreReader
 from morula.store.records import FailedBlock, StageRecord
+from morula.store.rows import insert_detections
 from morula.store.store import Store
 
 MakeDetections = Callable[..., Detections]
@@ -25,7 +29,7 @@ MakeStage = Callable[..., StageRecord]
 
 
 def _columns(detections: Detections) -> list[bytes]:
-    return [getattr(detections, name).tobytes() for name in ("t", "zyx_um", "score", "movement_um")]
+    return [getattr(detections, name).tobytes() for name in Detections.__slots__]
 
 
 def _finish_detect(store: Store, nodes: Detections, block: Block) -> None:
@@ -33,10 +37,12 @@ def _finish_detect(store: Store, nodes: Detections, block: Block) -> None:
     store.finish_stage("detect", seconds=0.1, summary={})
 
 
+@pytest.mark.parametrize("divisions", [True, False])
 def test_detections_come_back_sorted_and_to_the_last_bit(
-    store: Store, blocks: list[Block], make_detections: MakeDetections
+    store: Store, blocks: list[Block], make_detections: MakeDetections, divisions: bool
 ) -> None:
-    parts = [make_detections(block) for block in blocks]
+    parts = [make_detections(block, divisions=divisions) for block in blocks]
+    assert np.isnan(parts[0].divides).all() == (not divisions)
     for block, part in zip(reversed(blocks), reversed(parts), strict=True):
         store.write_block("detect", block, part, 0.1)
     store.finish_stage("detect", seconds=1.0, summary={})
@@ -80,10 +86,11 @@ def test_a_write_that_fails_in_the_middle_changes_nothing(
 ) -> None:
     store.write_block("detect", blocks[0], make_detections(blocks[0]), 0.1)
 
-    def interrupt() -> float:
+    def insert_and_interrupt(*written: Any) -> None:
+        insert_detections(*written)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("morula.store.store.time.time", interrupt)  # asked after the rows, before the done mark
+    monkeypatch.setattr("morula.store.blocks.insert_detections", insert_and_interrupt)
     with pytest.raises(KeyboardInterrupt):
         store.write_block("detect", blocks[0], make_detections(blocks[0], n=50), 0.1)
     with pytest.raises(KeyboardInterrupt):
@@ -102,7 +109,11 @@ def test_the_order_of_blocks_does_not_show_even_among_equal_positions(
     rng = np.random.default_rng(seed)
     parts = [
         Detections.sorted(
-            np.zeros(3, np.int32), np.ones((3, 3)), rng.integers(0, 3, 3) / 4.0, rng.integers(0, 2, (3, 3))
+            np.zeros(3, np.int32),
+            np.ones((3, 3)),
+            rng.integers(0, 2, 3) / 4.0,
+            rng.integers(0, 2, (3, 3)),
+            *rng.integers(0, 2, (2, 3)).astype(float),
         )
         for _ in blocks
     ]
@@ -195,6 +206,21 @@ def test_a_graph_on_other_detections_is_refused(
         store.read_graph()
 
 
+@pytest.mark.parametrize("divisions", [True, False])
+def test_a_graph_whose_detections_divide_otherwise_is_refused(
+    store: Store, blocks: list[Block], make_detections: MakeDetections, make_stage: MakeStage, divisions: bool
+) -> None:
+    found = make_detections(blocks[0], n=2, divisions=divisions)
+    _finish_detect(store, found, blocks[0])
+    store.begin_stage(make_stage("candidates", n_blocks=0))
+    other = {name: getattr(found, name) for name in Detections.__slots__} | {"born": np.full(2, 0.5)}
+    for nodes, is_refused in ((Detections(**other), True), (found, False)):
+        on_nodes = CandidateGraph(nodes=nodes, edges=np.zeros((0, 2), np.int64), distance_um=np.zeros(0))
+        with pytest.raises(StoreError, match="does not stand on") if is_refused else nullcontext():
+            store.write_graph("candidates", on_nodes, detections="detect")
+    assert store.read_graph().nodes.n == 2
+
+
 def test_a_selection_of_another_graph_is_refused(
     store: Store, blocks: list[Block], graph: CandidateGraph, make_stage: MakeStage
 ) -> None:
@@ -268,18 +294,30 @@ def test_a_reader_sees_what_was_committed_while_the_writer_writes(
     store: Store, blocks: list[Block], make_detections: MakeDetections
 ) -> None:
     store.write_block("detect", blocks[0], make_detections(blocks[0]), 0.1)
-    with StoreReader.open(store.path) as reader:
+    with StoreReader.open(store.place) as reader:
         assert reader.read_done_blocks("detect") == {0}
         store.write_block("detect", blocks[1], make_detections(blocks[1]), 0.1)
         assert reader.read_done_blocks("detect") == {0, 1}
 
 
+def _lock(place: Place) -> Any:
+    """Lock a store as a database browser would; closing what is returned ends it."""
+    if isinstance(place, Path):
+        other = sqlite3.connect(place, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        return other
+    import psycopg
+
+    session = psycopg.connect(place.url)
+    session.execute(f"LOCK TABLE {place.schema}.blocks")
+    return session
+
+
 def test_a_store_locked_by_another_program_is_named_and_unharmed(store: Store, blocks: list[Block]) -> None:
-    other = sqlite3.connect(store.path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(StoreLockedError, match=r"store\.sqlite: another program keeps the store locked"):
+    other = _lock(store.place)
+    with pytest.raises(StoreLockedError, match="another program keeps the store locked") as caught:
         store.write_block("detect", blocks[0], Detections.empty(), 0.1)
-    other.execute("ROLLBACK")
+    assert store.name in caught.value.what
     other.close()
     store.write_block("detect", blocks[0], Detections.empty(), 0.1)
     assert store.read_done_blocks("detect") == {0}

@@ -8,9 +8,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from morula.errors import DiskError
-from morula.network.fast import FastNetwork
+from morula.network.build import build_network
 from morula.network.spec import NetworkSpec
-from morula.train.checkpoint import TrainingLog, TrainingState, resume_checkpoint, save_checkpoint
+from morula.train.checkpoint import BestWeights, TrainingLog, TrainingState, resume_checkpoint, save_checkpoint
 
 SPEC = NetworkSpec(voxel_size_um=(1.0, 1.0, 1.0), stem_stride=(1, 1, 1), downsampling=((2, 2, 2),), channels=(2, 3))
 
@@ -18,7 +18,7 @@ SPEC = NetworkSpec(voxel_size_um=(1.0, 1.0, 1.0), stem_stride=(1, 1, 1), downsam
 def _step(state: TrainingState) -> None:
     frames = torch.full((1, 3, 4, 4, 4), 0.1 * (state.iteration + 1))
     state.optimizer.zero_grad()
-    state.network(frames).square().mean().backward()
+    sum(part.square().mean() for part in state.network(frames)).backward()
     state.optimizer.step()
     state.iteration += 1
     state.log.recent.append((0.1 * state.iteration, 1 / 3))
@@ -27,7 +27,7 @@ def _step(state: TrainingState) -> None:
 def _start(steps: int = 0, seed: int = 0) -> TrainingState:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = FastNetwork(SPEC).to(memory_format=torch.channels_last_3d)
+        network = build_network(SPEC).to(memory_format=torch.channels_last_3d)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=1e-3)
     state = TrainingState(network, deepcopy(network), optimizer, 0, TrainingLog())
     for _ in range(steps):
@@ -51,6 +51,18 @@ def test_training_goes_on_from_a_checkpoint_as_if_nothing_had_happened(tmp_path)
         _step(state)
         _step(resumed)
         assert _same_weights(state.network, resumed.network)
+
+
+def test_the_best_weights_so_far_are_kept_with_their_score(tmp_path) -> None:
+    state, resumed = _start(3), _start(seed=9)
+    save_checkpoint(state, tmp_path / "without", "a")
+    assert resume_checkpoint(resumed, tmp_path / "without", "a")
+    assert resumed.best == BestWeights()
+    state.best = BestWeights(1 / 3, 2, 1, {k: v.clone() for k, v in _start(2).average.state_dict().items()})
+    save_checkpoint(state, tmp_path / "with", "a")
+    assert resume_checkpoint(resumed, tmp_path / "with", "a")
+    assert (resumed.best.score, resumed.best.iteration, resumed.best.waited) == (1 / 3, 2, 1)
+    assert all(torch.equal(v, resumed.best.weights[k]) for k, v in state.best.weights.items())
 
 
 def test_a_new_checkpoint_takes_the_place_of_the_old_one(tmp_path) -> None:

@@ -11,7 +11,7 @@ from morula.core.movie import Movie
 from morula.core.progress import Progress
 from morula.core.tracks import Tracks
 from morula.errors import AnnotationError, MovieError, TrainingError
-from morula.train import loop
+from morula.train import steps
 from morula.train.loop import train_network
 from morula.train.params import TrainParams
 from morula.train.sampling import CropSampler
@@ -30,10 +30,10 @@ def kill_at(monkeypatch):
     draw = CropSampler.draw_batch
 
     def set_up(step: int | None) -> None:
-        def draw_or_die(self, iteration):
+        def draw_or_die(self, iteration, **shared):
             if iteration == step:
                 raise KilledError(f"at step {iteration}")
-            return draw(self, iteration)
+            return draw(self, iteration, **shared)
 
         monkeypatch.setattr(CropSampler, "draw_batch", draw_or_die)
 
@@ -44,7 +44,7 @@ def kill_at(monkeypatch):
 def recorded(monkeypatch) -> list[dict]:
     """Weights, average and learning rate at every checkpoint."""
     taken: list[dict] = []
-    save = loop.save_checkpoint
+    save = steps.save_checkpoint
 
     def record(state, path, fingerprint):
         copies = [{k: v.clone() for k, v in m.state_dict().items()} for m in (state.network, state.average)]
@@ -52,7 +52,7 @@ def recorded(monkeypatch) -> list[dict]:
         taken.append({"network": copies[0], "average": copies[1], "rate": rate, "iteration": state.iteration})
         save(state, path, fingerprint)
 
-    monkeypatch.setattr(loop, "save_checkpoint", record)
+    monkeypatch.setattr(steps, "save_checkpoint", record)
     return taken
 
 
@@ -156,15 +156,70 @@ def test_a_movie_without_contrast_is_refused_before_any_step(drift, quick) -> No
         train_network(flat, drift[1], NOBODY, quick)
 
 
-def test_a_loss_that_is_not_finite_stops_training_and_the_last_checkpoint_stays(drift, quick, tmp_path) -> None:
+def test_a_diverging_training_leaves_the_last_good_checkpoint(drift, quick, recorded, tmp_path) -> None:
+    """The rate warms up: some steps are fine, then the weights explode. What is on disk still has a finite loss."""
     movie, tracks = drift
-    path, wild = tmp_path / "checkpoint", replace(quick, learning_rate=1e30, checkpoint_every=1)
-    message = r"train: the loss is not finite at iteration 1.\n(.*\n)+  fix:      lower train.learning_rate"
+    path, wild = tmp_path / "checkpoint", replace(quick, iterations=400, learning_rate=3.0, checkpoint_every=1)
+    message = r"train: the loss is not finite at iteration (\d+)\.\n(.*\n)+  fix:      lower train.learning_rate"
+    ends = []
     for _ in range(2):  # from the start, and from the checkpoint
-        with pytest.raises(TrainingError, match=message):
+        with pytest.raises(TrainingError, match=message) as caught:
             train_network(movie, tracks, NOBODY, wild, checkpoint=path, fingerprint="a")
-    tame, _ = train_network(movie, tracks, NOBODY, quick, checkpoint=path, fingerprint="b")
-    assert all(torch.isfinite(weight).all() for weight in tame.network.state_dict().values())
+        ends.append(int(caught.value.what.split()[-1].rstrip(".")))
+    assert ends[0] == ends[1] == recorded[-1]["iteration"] + 1 > 2
+    assert all(torch.isfinite(weight).all() for weight in recorded[-1]["network"].values())
+    tame = replace(wild, learning_rate=1e-3, iterations=20)
+    model, history = train_network(movie, tracks, NOBODY, tame, checkpoint=path, fingerprint="b")
+    assert np.isfinite(history.indicator_loss).all()
+    assert all(torch.isfinite(weight).all() for weight in model.network.state_dict().values())
+
+
+def test_weights_broken_by_the_last_step_do_not_come_out(drift, quick, recorded, tmp_path) -> None:
+    movie, tracks = drift
+    wild = replace(quick, iterations=1, learning_rate=1e38, checkpoint_every=1, weight_decay=1e3)
+    with pytest.raises(TrainingError, match=r"not finite at iteration 1\.\n.*weights that are not finite"):
+        train_network(movie, tracks, NOBODY, wild, checkpoint=tmp_path / "checkpoint")
+    assert not recorded
+
+
+@pytest.mark.parametrize("step", [13, 22])
+def test_early_stopping_goes_on_where_it_was_killed(drift, quick, kill_at, tmp_path, step, monkeypatch) -> None:
+    """Validations at 6, 12, 18 and 24 say what they are told: the best is the second, and the fourth is the end."""
+    movie, tracks = drift
+    recall = {6: 0.5, 12: 0.9, 18: 0.6, 24: 0.7}
+    params, path = replace(quick, validations=5, patience=2, checkpoint_every=10), tmp_path / "checkpoint"
+    weights: dict[int, dict] = {}
+
+    def validate(state, result, params, note=steps.note_validation):
+        weights[state.iteration] = {k: v.clone() for k, v in state.average.state_dict().items()}
+        return note(state, replace(result, recall=recall[state.iteration], movement_um=1.0), params)
+
+    monkeypatch.setattr(steps, "note_validation", validate)
+    few = tracks.rows(tracks.lineage_id() < 2)
+    undisturbed = train_network(movie, tracks, few, params)
+    kill_at(step)
+    with pytest.raises(KilledError, match=f"at step {step}"):
+        train_network(movie, tracks, few, params, checkpoint=path, fingerprint="a")
+    kill_at(None)
+    resumed = train_network(movie, tracks, few, params, checkpoint=path, fingerprint="a")
+    assert undisturbed[1].val_iteration.tolist() == [6, 12, 18, 24, 24]
+    assert all(torch.equal(v, weights[12][k]) for k, v in undisturbed[0].network.state_dict().items())
+    assert _same(undisturbed, resumed)
+
+
+def test_patience_without_held_out_points_is_said_and_changes_nothing(drift, quick, caplog) -> None:
+    _, history = train_network(*drift, NOBODY, replace(quick, patience=1, iterations=4))
+    assert "train.patience needs held-out annotations" in caplog.text
+    assert history.iteration[-1] == 4
+
+
+def test_16_bits_train_nearly_as_32_do(drift, quick) -> None:
+    """On the CPU, where it is slower or faster but the same code as on a graphics card."""
+    params = replace(quick, iterations=20, batch_size=2, validations=1)
+    exact = train_network(*drift, NOBODY, params)[1]
+    short = train_network(*drift, NOBODY, replace(params, precision="bfloat16"))[1]
+    assert short.indicator_loss[-1] == pytest.approx(exact.indicator_loss[-1], rel=0.1)
+    assert short.indicator_loss[-1] != exact.indicator_loss[-1]
 
 
 def test_progress_tells_the_steps_and_the_losses(drift, quick) -> None:

@@ -5,8 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from morula.core.movie import Movie
 from morula.core.tracks import Tracks
@@ -14,16 +12,14 @@ from morula.errors import ChunkError, MovieError
 from morula.network.intensity import IntensityRange
 from morula.network.spec import choose_network
 from morula.train import sampling
-from morula.train.augment import draw_warp
 from morula.train.labels import LabelKind, annotation_labels, join_labels
 from morula.train.params import TrainParams
-from morula.train.sampling import CropSampler, FrameReader, Geometry, sample_warped
+from morula.train.sampling import CropSampler, FrameReader
+from morula.train.warping import Geometry
 
-VOXELS = [(1.0, 1.0, 1.0), (2.0, 0.8, 0.8)]
 SHAPE = (3, 24, 40, 40)
 PLAIN = TrainParams(noise=0.0, intensity_change=0.0, batch_size=2, crop_outputs=(4, 8, 8))
 UNIT = IntensityRange(0.0, 1.0)
-SEEDS = st.integers(0, 2**32 - 1)
 
 
 def _spec(voxel):
@@ -40,60 +36,6 @@ def _still_tracks(frames: int, points: list[list[float]]) -> Tracks:
     ids = np.arange(frames * n).reshape(frames, n)
     parents = np.vstack([np.full((1, n), -1), ids[:-1]])
     return Tracks.from_ids(np.repeat(np.arange(frames), n), points * frames, ids.ravel(), parents.ravel())
-
-
-def _middle(voxel) -> np.ndarray:
-    return (np.array(SHAPE[1:]) - 1) / 2 * voxel
-
-
-@settings(deadline=None, max_examples=40)
-@given(seed=SEEDS, voxel=st.sampled_from(VOXELS))
-def test_a_bright_voxel_is_found_exactly_where_an_exact_warp_puts_it(seed, voxel) -> None:
-    """In each of the three frames, each with its own bright voxel and its own shift."""
-    rng, geometry = np.random.default_rng(seed), Geometry.of(Movie(np.zeros(SHAPE), voxel), _spec(voxel), (12, 24, 24))
-    params = TrainParams(warp_share=0.0, frame_shift_um=1.0)
-    warp = draw_warp(rng, _middle(voxel), np.array(geometry.crop_vox), np.array(voxel), params)
-    bright = [np.array([12, 20, 20]) + rng.integers(-3, 4, 3) for _ in range(3)]
-    tzyx = np.zeros(SHAPE, np.float32)
-    for t in range(3):
-        tzyx[(t, *bright[t])] = 1.0
-    crop = sample_warped(_reader(tzyx, voxel), 1, warp, geometry)
-    assert crop.shape == (3, *geometry.crop_vox)
-    for frame in range(3):
-        at = (
-            warp.to_crop(bright[frame][None] * np.array(voxel), frame)[0] / voxel
-            + (np.array(geometry.crop_vox) - 1) / 2
-        )
-        index = tuple(np.round(at).astype(int))
-        assert np.abs(at - index).max() < 1e-6
-        assert crop[(frame, *index)] == pytest.approx(1.0, abs=1e-4)
-        assert crop[frame].sum() == pytest.approx(1.0, abs=1e-3)  # nothing beside it
-
-
-@settings(deadline=None, max_examples=25)
-@given(seed=SEEDS, voxel=st.sampled_from(VOXELS))
-def test_a_blob_is_found_within_a_fraction_of_a_voxel_where_an_elastic_warp_puts_it(seed, voxel) -> None:
-    rng, geometry = np.random.default_rng(seed), Geometry.of(Movie(np.zeros(SHAPE), voxel), _spec(voxel), (16, 24, 24))
-    params = TrainParams(warp_share=1.0, frame_shift_um=0.5)
-    warp = draw_warp(rng, _middle(voxel), np.array(geometry.crop_vox), np.array(voxel), params)
-    grid = np.stack(np.meshgrid(*map(np.arange, SHAPE[1:]), indexing="ij"), axis=-1) * voxel
-    centres = [_middle(voxel) + rng.uniform(-1, 1, 3) for _ in range(3)]
-    tzyx = np.stack([np.exp(-((grid - c) ** 2).sum(axis=-1) / (2 * 1.5**2)) for c in centres]).astype(np.float32)
-    crop = sample_warped(_reader(tzyx, voxel), 1, warp, geometry) ** 2  # intensities come as square roots
-    for frame in range(3):
-        weight = np.where(crop[frame] > 0.2, crop[frame], 0.0)
-        found = (geometry.input_um * weight[..., None]).reshape(-1, 3).sum(axis=0) / weight.sum()
-        expected = warp.to_crop(centres[frame][None], frame)[0]
-        assert (np.abs(found - expected) < 0.3 * np.array(voxel)).all()
-
-
-def test_beyond_the_movies_ends_and_edges_crops_repeat_what_is_there() -> None:
-    tzyx = np.broadcast_to(np.arange(1, 4).reshape(3, 1, 1, 1) / 4, SHAPE).astype(np.float32)
-    reader, geometry = _reader(tzyx), Geometry.of(Movie(np.zeros(SHAPE), np.ones(3)), _spec((1.0, 1, 1)), (12, 24, 24))
-    warp = draw_warp(np.random.default_rng(0), np.zeros(3), np.array(geometry.crop_vox), np.ones(3), TrainParams())
-    for t, expected in ((0, [1, 1, 2]), (1, [1, 2, 3]), (2, [2, 3, 3])):
-        crop = sample_warped(reader, t, warp, geometry)
-        assert np.allclose(crop, np.sqrt(np.array(expected) / 4).reshape(3, 1, 1, 1), atol=1e-5)
 
 
 @pytest.mark.parametrize("place", [(-30, -50, 100), (-5, 3, 35), (2, 3, 4), (40, 40, 40)])
@@ -153,6 +95,18 @@ def test_a_batch_is_a_function_of_seed_and_step_alone(scene) -> None:
     assert not _same(batches[0], batches[1])
 
 
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_several_processes_together_draw_the_batch_that_one_draws(scene, ranks) -> None:
+    reader, tracks = scene
+    params = TrainParams(crop_outputs=(4, 8, 8), batch_size=5)
+    sampler = CropSampler(reader, annotation_labels(tracks), _spec((1.0, 1, 1)), params)
+    whole = sampler.draw_batch(3)
+    for rank in range(ranks):
+        crops, targets = sampler.draw_batch(3, rank=rank, ranks=ranks)
+        assert _same((crops, targets), (whole[0][rank::ranks], whole[1][rank::ranks]))
+    assert not _same((whole[0][:1], whole[1][:1]), (whole[0][1:2], whole[1][1:2]))
+
+
 def test_a_batch_holds_crops_of_the_size_the_network_needs_and_their_targets(scene) -> None:
     reader, tracks = scene
     spec = _spec((1.0, 1, 1))
@@ -160,19 +114,12 @@ def test_a_batch_holds_crops_of_the_size_the_network_needs_and_their_targets(sce
     assert crops.dtype == torch.float32
     assert crops.shape[:2] == (2, 3)
     assert all(n % s == 0 for n, s in zip(crops.shape[2:], spec.total_stride, strict=True))
-    outputs = tuple(n // s for n, s in zip(crops.shape[2:], spec.stem_stride, strict=True))
-    assert [target.indicator.shape for target in targets] == [outputs] * 2
-
-
-def test_a_crop_is_never_larger_than_a_small_movie_needs() -> None:
-    spec = _spec((1.0, 1, 1))
-    geometry = Geometry.of(Movie(np.zeros((1, 1, 9, 500)), np.ones(3)), spec, (12, 24, 24))
-    assert geometry.crop_vox == (8, 16, 48)
-    assert geometry.output_um.shape == (4, 8, 24, 3)
-    assert np.allclose(geometry.output_um.reshape(-1, 3).mean(axis=0), 0, atol=1e-5)
-    assert np.allclose(
-        geometry.output_um[0, 0, 0], geometry.input_um[:2, :2, :2].reshape(-1, 3).mean(axis=0), atol=1e-5
+    outputs, vectors = (
+        tuple(n // s for n, s in zip(crops.shape[2:], stride, strict=True))
+        for stride in (spec.output_stride, spec.vector_stride)
     )
+    assert [target.indicator.shape for target in targets] == [outputs] * 2
+    assert [target.movement_um.shape for target in targets] == [(3, *vectors)] * 2
 
 
 def test_every_crop_shows_an_annotated_nucleus(scene) -> None:
@@ -201,9 +148,9 @@ def test_targets_say_what_the_crops_show(warp_share) -> None:
         before, here = (_centre_of_light(crop[i].numpy(), sampler.geometry) for i in (0, 1))
         if target.indicator.max() > 0.5 and crop[0].max() > 0.9:
             brightest = np.unravel_index(target.indicator.argmax(), target.indicator.shape)
-            assert (np.abs(sampler.geometry.output_um[brightest] - here) < 1.6).all()  # outputs are 2 µm apart
+            assert (np.abs(sampler.geometry.outputs.points_um()[brightest] - here) < 1.1).all()  # 1 µm apart
         if target.moving.any() and crop[0].max() > 0.9:
-            tips = sampler.geometry.output_um + np.moveaxis(target.movement_um, 0, -1)
+            tips = sampler.geometry.vectors.points_um() + np.moveaxis(target.movement_um, 0, -1)
             assert np.abs(tips[target.moving] - before).max() < 0.6
             checked += 1
     assert checked >= 3
@@ -211,15 +158,16 @@ def test_targets_say_what_the_crops_show(warp_share) -> None:
 
 def _centre_of_light(crop: np.ndarray, geometry: Geometry) -> np.ndarray:
     weight = np.where(crop > 0.5, crop, 0.0) ** 2
-    return (geometry.input_um * weight[..., None]).reshape(-1, 3).sum(axis=0) / max(weight.sum(), 1e-9)
+    return (geometry.inputs.points_um() * weight[..., None]).reshape(-1, 3).sum(axis=0) / max(weight.sum(), 1e-9)
 
 
 def _drawn_frames(labels, params, frames: int = 6) -> list[int]:
     """Frames of the crops drawn: the brightness of a frame is its number."""
-    tzyx = np.broadcast_to((np.arange(frames) / 10).reshape(-1, 1, 1, 1), (frames, 8, 16, 16)).astype(np.float32)
+    tzyx = np.broadcast_to((np.arange(frames) / 10 + 0.1).reshape(-1, 1, 1, 1), (frames, 8, 16, 16)).astype(np.float32)
+    tzyx[..., ::2] = 0  # or there would be nothing to see
     sampler = CropSampler(_reader(tzyx), labels, _spec((1.0, 1, 1)), params)
     crops = torch.cat([sampler.draw_batch(i)[0] for i in range(40)])
-    return [round(float(crop[1].max()) ** 2 * 10) for crop in crops]
+    return [round(float(crop[1].max()) ** 2 * 10) - 1 for crop in crops]
 
 
 def test_divisions_are_drawn_more_often_as_asked() -> None:
@@ -243,6 +191,20 @@ def test_some_crops_are_centred_on_clear_blobs_where_the_background_is_taught() 
     assert set(_drawn_frames(labels, replace(PLAIN, random_share=1.0))) == {0, 1, 3}
     assert set(_drawn_frames(labels, replace(PLAIN, random_share=1.0, background="paper"))) == {0}
     assert set(_drawn_frames(labels, replace(PLAIN, random_share=0.0))) == {0}
+
+
+def test_crowded_places_are_drawn_less_often_if_asked() -> None:
+    """Frame 1 holds one annotation, frame 2 six in a crowd, frame 3 six far apart."""
+    close = [[4.0, 8.0, 8.0 + i] for i in range(6)]
+    apart = [[4.0, 8.0, 30.0 * i] for i in range(6)]
+    labels = annotation_labels(
+        Tracks.from_ids([1] + [2] * 6 + [3] * 6, [[4.0, 8, 8], *close, *apart], list(range(13)), [-1] * 13)
+    )
+    params = replace(PLAIN, division_share=0.0, random_share=0.0)
+    plain = np.bincount(_drawn_frames(labels, params), minlength=4) / 80
+    balanced = np.bincount(_drawn_frames(labels, replace(params, density_balance=1.0)), minlength=4) / 80
+    assert plain[1:] == pytest.approx([1 / 13, 6 / 13, 6 / 13], abs=0.15)
+    assert balanced[1:] == pytest.approx([1 / 8, 1 / 8, 6 / 8], abs=0.15)
 
 
 class Torn:
@@ -280,3 +242,54 @@ def test_voxels_that_are_not_finite_are_an_error_with_their_frame(scene) -> None
     in_frame_2 = annotation_labels(tracks.rows(tracks.t == 2))
     with pytest.raises(MovieError, match="embryo: frame 2 holds 1 voxels that are not finite"):
         CropSampler(_reader(tzyx), in_frame_2, _spec((1.0, 1, 1)), PLAIN).draw_batch(0)
+
+
+def test_the_share_of_events_among_drawn_points_grows_with_the_share_of_divisions_drawn() -> None:
+    """A mother divides in frame 2; of one daughter nobody knows what becomes of her."""
+    t, ids, parents = [0, 1, 2, 3, 3, 4, 5], [1, 2, 3, 4, 5, 6, 7], [-1, 1, 2, 3, 3, 4, 6]
+    labels = annotation_labels(Tracks.from_ids(t, [[4.0, 8.0, 8.0 + i] for i in range(7)], ids, parents))
+    reader = _reader(np.zeros((6, 8, 16, 16), np.float32))
+    shares = [
+        CropSampler(reader, labels, _spec((1.0, 1, 1)), replace(PLAIN, division_share=share)).measure_event_shares()
+        for share in (0.0, 0.5, 1.0)
+    ]
+    assert (shares[0] < shares[1]).all()
+    assert (shares[1] < shares[2]).all()
+    assert shares[0] == pytest.approx([1 / 6, 1 / 2], abs=0.05)  # crops around all seven, which show a whole frame
+    assert shares[2] == pytest.approx([1 / 3, 4 / 5], abs=0.05)  # around the mother or one of her daughters
+    nobody = labels.with_kind(LabelKind.ANNOTATION)
+    nobody = replace(nobody, divides=nobody.divides * 0 - 1)
+    unknown = CropSampler(reader, nobody, _spec((1.0, 1, 1)), PLAIN).measure_event_shares()
+    assert np.isnan(unknown[0])
+    assert not np.isnan(unknown[1])
+
+
+def test_crops_that_show_a_single_value_are_drawn_elsewhere_with_one_warning(scene, caplog) -> None:
+    reader, tracks = scene
+    tzyx = reader.movie.tzyx.copy()
+    tzyx[2] = 1.0
+    labels = annotation_labels(tracks)
+    sampler = CropSampler(_reader(tzyx), labels, _spec((1.0, 1, 1)), replace(PLAIN, random_share=0.0))
+    assert all(float(crop[1].max() - crop[1].min()) > 0 for i in range(10) for crop in sampler.draw_batch(i)[0])
+    assert [r.getMessage() for r in caplog.records] == [
+        "left out of training: embryo: frame 2 is constant around an annotation."
+    ]
+    with pytest.raises(
+        MovieError, match=r"frame \d is constant around an annotation\.(.*\n)+.*annotate frames that show"
+    ):
+        CropSampler(_reader(tzyx * 0), labels, _spec((1.0, 1, 1)), PLAIN).draw_batch(0)
+
+
+def test_radii_of_annotations_count_if_asked(scene) -> None:
+    """Two nuclei, of which one is said to be twice as large."""
+    reader, tracks = scene
+    radius = np.where(tracks.zyx_um[:, 0] > 4, 2.0, 1.0)
+    labels = annotation_labels(replace(tracks, radius_um=radius))
+    params = replace(PLAIN, crop_outputs=(6, 15, 15), warp_share=0.0, mask_radius_um=2.0)
+    counted = {}
+    for follow in (False, True):
+        sampler = CropSampler(reader, labels, _spec((1.0, 1, 1)), replace(params, follow_radius=follow))
+        counted[follow] = [target.near.sum() for i in range(5) for target in sampler.draw_batch(i)[1]]
+    assert counted[True] != counted[False]
+    plain = CropSampler(reader, annotation_labels(tracks), _spec((1.0, 1, 1)), replace(params, follow_radius=True))
+    assert [target.near.sum() for i in range(5) for target in plain.draw_batch(i)[1]] == counted[False]

@@ -10,12 +10,13 @@ from morula.core.detections import Detections
 from morula.core.history import TrainingHistory
 from morula.core.lineages import Lineages
 from morula.core.tracks import Tracks
-from morula.network.fast import FastNetwork
+from morula.network.build import build_network
 from morula.network.model import Model
 from morula.network.spec import NetworkSpec
-from morula.train.labels import LabelKind
+from morula.train.labels import LabelKind, Labels
 from morula.train.loop import train_network
-from morula.train.teacher import Teacher, drop_near, keeps_what_was_learned, teacher_labels
+from morula.train.params import TrainParams
+from morula.train.teacher import Teacher, add_lineages, drop_near, keeps_what_was_learned, teacher_labels
 
 SPEC = NetworkSpec(voxel_size_um=(1.0, 1.0, 1.0), stem_stride=(1, 1, 1), downsampling=((2, 2, 2),), channels=(2, 3))
 NOBODY = Tracks.from_ids([], [], [], [])
@@ -41,7 +42,7 @@ def teacher() -> Teacher:
         return Detections(t=t, zyx_um=zyx, score=np.ones(len(t)), movement_um=0.0 * zyx)
 
     lineages = Lineages.from_parents(detect(t, x), parent)
-    return Teacher(Model(FastNetwork(SPEC), SPEC), lineages, detect(np.append(t, 4), np.append(x, 50)))
+    return Teacher(Model(build_network(SPEC), SPEC), lineages, detect(np.append(t, 4), np.append(x, 50)))
 
 
 def _points(labels, kind) -> list[tuple[int, float]]:
@@ -57,12 +58,12 @@ def test_lineages_of_four_frames_are_believed_and_the_rest_stays_undecided(teach
     assert (np.diff(labels.t) >= 0).all()
 
 
-def test_believed_links_teach_movement_but_divisions_are_not_drawn_more_often(teacher) -> None:
+def test_believed_links_teach_movement_but_no_division(teacher) -> None:
     labels = teacher_labels(teacher, NOBODY, 0.5)
     sure = labels.rows(labels.kind == LabelKind.LINEAGE)
     assert sure.has_mother.tolist() == [0, 1, 1, 1, 1, 1, 1]
     assert sure.mother_um[sure.has_mother == 1, 2].tolist() == [10, 10, 10, 10, 9, 11]
-    assert not labels.divides.any()
+    assert set(labels.divides) == set(labels.born) == {-1}
     assert not labels.has_mother[labels.kind == LabelKind.WEAK_BLOB].any()
 
 
@@ -86,9 +87,28 @@ def test_labels_near_others_are_dropped_only_in_the_same_frame(teacher) -> None:
     assert _points(left, LabelKind.WEAK_BLOB) == [(2, 30), (4, 50)]
 
 
+def test_lineages_take_the_place_of_the_blobs_they_lie_on_and_no_other(teacher) -> None:
+    """Blobs on a believed cell go; those elsewhere, the clear one that may be her sister too, stay what they are."""
+    x = np.array([10.2, 12.0, 30.0, 70.0, 10.4])
+    zyx = np.stack([x * 0, x * 0, x], axis=1)
+    kind = np.array(
+        [LabelKind.CLEAR_BLOB, LabelKind.CLEAR_BLOB, LabelKind.CLEAR_BLOB, LabelKind.WEAK_BLOB, LabelKind.ANNOTATION]
+    )
+    labels = Labels.of_points(np.ones(5, np.int32), zyx, kind)
+    annotated = Tracks.from_ids([2], [[0.0, 0.0, 10.0]], [1], [-1])
+    joined = add_lineages(labels, teacher, annotated, TrainParams(mask_radius_um=1.0))
+    assert _points(joined, LabelKind.CLEAR_BLOB) == [(1, 12.0), (1, 30.0)]
+    assert _points(joined, LabelKind.ANNOTATION) == [(1, 10.4)]
+    assert (1, 70.0) in _points(joined, LabelKind.WEAK_BLOB)
+    assert (1, 10.0) in _points(joined, LabelKind.LINEAGE)
+    assert (2, 10.0) not in _points(joined, LabelKind.LINEAGE)
+
+
 def test_nothing_found_teaches_nothing() -> None:
     nothing = Lineages.from_parents(Detections.empty(), np.zeros(0, np.int64))
-    assert len(teacher_labels(Teacher(Model(FastNetwork(SPEC), SPEC), nothing, Detections.empty()), NOBODY, 1.0).t) == 0
+    assert (
+        len(teacher_labels(Teacher(Model(build_network(SPEC), SPEC), nothing, Detections.empty()), NOBODY, 1.0).t) == 0
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from morula.core.movie import Movie
 from morula.core.tracks import Tracks
 from morula.errors import ChunkError
 from morula.network.intensity import IntensityRange
+from morula.network.prediction import Prediction
 from morula.network.spec import NetworkSpec
 from morula.train.params import TrainParams
 from morula.train.sampling import FrameReader
@@ -31,9 +32,10 @@ class Pooled(nn.Module):
         super().__init__()
         self.movement = nn.Parameter(torch.tensor(movement_um, dtype=torch.float32).reshape(1, 3, 1, 1, 1))
 
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        indicator = functional.avg_pool3d(frames[:, 1:2] ** 2, SPEC.stem_stride).clamp(1e-6, 1 - 1e-6)
-        return torch.cat([torch.logit(indicator), self.movement.expand(-1, -1, *indicator.shape[2:])], dim=1)
+    def forward(self, frames: torch.Tensor) -> Prediction:
+        indicator = (frames[:, 1] ** 2).clamp(1e-6, 1 - 1e-6)
+        coarse = functional.avg_pool3d(frames[:, 1:2], SPEC.vector_stride).shape[2:]
+        return Prediction(torch.logit(indicator), self.movement.expand(-1, -1, *coarse), None)
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +58,10 @@ def _validate(tzyx, tracks, movement_um):
 
 
 def test_a_network_that_is_right_has_full_recall_and_vectors_as_good_as_its_voxels(scene) -> None:
-    """The vector is asked for at the true centre, read at the nearest output voxel: a constant one is off by that."""
+    """The vector is asked for at the true centre, read at the nearest working voxel: a constant one is off by that."""
     result = _validate(*scene, -STEP)
     assert result.recall == 1.0
-    assert result.movement_um <= np.linalg.norm([1.0, 1.0, 1.0])  # half an output voxel of 2 µm on each axis
+    assert result.movement_um <= np.linalg.norm([1.0, 1.0, 1.0])  # half a working voxel of 2 µm on each axis
     assert result.no_motion_um == pytest.approx(np.linalg.norm(STEP))
 
 
@@ -69,7 +71,7 @@ def test_vectors_are_judged_by_their_distance_from_the_truth(scene) -> None:
 
 
 def test_the_vector_is_read_at_the_nearest_voxel_and_counted_from_the_point(scene) -> None:
-    """The point lies beside the centre (8, 10.5, 30.5) of its output voxel, and so does the tip of its vector."""
+    """The point lies beside the centre (8, 10.5, 30.5) of its voxel, and so does the tip of its vector."""
     beside = np.array([0.4, 0.3, -0.7])
     point = np.array([8.0, 10.5, 30.5]) + beside
     pair = Tracks.from_ids([0, 1], [point - STEP, point], [1, 2], [-1, 1])

@@ -46,7 +46,10 @@ def line_of(n_pairs):
     """Pairs of nodes, each joined by one link."""
     edges = np.arange(2 * n_pairs).reshape(-1, 2)
     ones, links = np.ones(2 * n_pairs), np.ones(n_pairs)
-    return Features(edges=edges, score=ones, distance_um=links, skipped=0 * links, start=ones, division=ones, end=ones)
+    return Features(
+        edges=edges, score=ones, distance_um=links, skipped=0 * links,
+        start=ones, division=ones, evidence=0 * ones, end=ones,
+    )  # fmt: skip
 
 
 def test_only_parts_that_touch_a_label_count() -> None:

@@ -56,3 +56,19 @@ def test_learned_weights_that_make_clearly_more_errors_are_not_taken(tissue, mon
     assert tuned.params == good
     assert tuned.errors == tuned.tried[0][1] < tuned.tried[1][1]
     assert "the given weights are kept" in tuned.reason
+
+
+@pytest.mark.parametrize(("errors", "learns"), [(4, False), (5, True)])
+def test_from_a_handful_of_errors_nothing_is_learned(tissue, monkeypatch, errors, learns) -> None:
+    asked = []
+
+    def learn(*_, **__):
+        asked.append(1)
+        return LearnedWeights(SHY, 1, 1)
+
+    monkeypatch.setattr(choose, "learn_weights", learn)
+    monkeypatch.setattr(choose, "count_errors", lambda *_: errors)
+    tuned = tune_by_learning(tissue.graph, tissue.annotated, TuneParams(learn_probes=False), SHY, NEAR)
+    assert bool(asked) == learns
+    assert (tuned.params, tuned.errors) == (SHY, errors)
+    assert learns or f"{errors} errors on {len(tissue.annotated.edges)} validation links are too few" in tuned.reason

@@ -171,10 +171,17 @@ def test_every_combination_is_tried_once_after_the_given_weights(
     params = replace(DIVISION_GRID, break_even_scores=(0.2, 0.3), node_score_weights=(-10.0, -20.0))
     tuned = search_weights(wide_division, division_tracks, params, GIVEN, NEAR)
     tried = [tuple(weights[name] for name in WEIGHTS) for weights, _ in tuned.tried]
-    assert tried[0] == (6.0, -20.0, 8.0, 4.0, 0.0, 4.0)
+    assert tried[0] == (6.0, -20.0, 8.0, 4.0, -3.0, 0.0, 4.0)
     assert len(tried) == 1 + 2 * 2 * 3 * 3
     assert len(set(tried[1:])) == len(tried) - 1
     assert {round(-constant / weight, 6) for constant, weight, *_ in tried} == {0.2, 0.3}
+
+
+def test_the_weight_of_division_scores_is_searched_only_where_values_are_given() -> None:
+    assert {one.division_score_weight for one in list_candidates(DIVISION_GRID, GIVEN)} == {-3.0}
+    searched = list_candidates(replace(DIVISION_GRID, division_score_weights=(-1.0, -5.0)), GIVEN)
+    assert {one.division_score_weight for one in searched[1:]} == {-1.0, -5.0}
+    assert len(searched) == 1 + 2 * 9
 
 
 def test_starts_near_the_movies_faces_are_free_only_if_its_extent_is_known(

@@ -27,6 +27,10 @@ BAD = {
 }
 
 
+GIVEN = SolveParams(node_constant=4.0, division_cost=9.0)
+"""Weights that suit the tissue."""
+
+
 def learn(known, given, **changes):
     return learn_weights(known.graph, known.annotated, given, **({"max_distance_um": 3.0} | changes)).params
 
@@ -40,7 +44,7 @@ def judge(known, params):
 
 @pytest.fixture(scope="module")
 def learned(tissue) -> SolveParams:
-    return learn(tissue, SolveParams())
+    return learn(tissue, GIVEN)
 
 
 @pytest.mark.parametrize("given", BAD.values(), ids=BAD)
@@ -51,7 +55,7 @@ def test_bad_weights_are_mended_also_where_nobody_annotated(tissue, given) -> No
 
 def test_learning_does_not_drift_to_taking_every_detection(tissue, learned) -> None:
     """Annotations never say that a detection is no cell, so only the prior keeps false ones out."""
-    assert judge(tissue, learned)[2] > max(0.95, judge(tissue, SolveParams())[2] - 0.01)
+    assert judge(tissue, learned)[2] > max(0.95, judge(tissue, GIVEN)[2] - 0.01)
     break_even = -learned.node_constant / learned.node_score_weight
     assert 0.1 <= break_even <= 0.3
 
@@ -63,18 +67,18 @@ def test_scores_of_a_shy_network_are_learned_to_be_read(tissue) -> None:
     known = replace(
         tissue, graph=CandidateGraph(nodes=shy, edges=tissue.graph.edges, distance_um=tissue.graph.distance_um)
     )
-    assert not solve_graph(known.graph, SolveParams()).node_selected.any()
-    errors, _, precision = judge(known, learn(known, SolveParams()))
-    assert errors < 2 * judge(tissue, SolveParams())[0]
+    assert not solve_graph(known.graph, GIVEN).node_selected.any()
+    errors, _, precision = judge(known, learn(known, GIVEN))
+    assert errors < 2 * judge(tissue, GIVEN)[0]
     assert precision > 0.95
 
 
 def test_the_same_annotations_teach_the_same_weights(tissue, learned) -> None:
-    assert learn(tissue, SolveParams()) == learned
+    assert learn(tissue, GIVEN) == learned
 
 
 def test_given_weights_in_another_unit_teach_the_same_ratios(tissue, learned) -> None:
-    one = SolveParams()
+    one = GIVEN
     eight = replace(one, edge_distance_weight=8.0, **{name: 8 * value for name, value in read_weights(one).items()})
     large = learn(tissue, eight)
     assert large.edge_distance_weight == 8.0
@@ -83,7 +87,7 @@ def test_given_weights_in_another_unit_teach_the_same_ratios(tissue, learned) ->
 
 
 def test_little_room_means_little_change(tissue, learned) -> None:
-    held = learn(tissue, SolveParams(), spread=0.01)
+    held = learn(tissue, GIVEN, spread=0.01)
     assert abs(held.start_cost - 12.0) < 0.2 * abs(learned.start_cost - 12.0)
 
 
@@ -97,13 +101,13 @@ def test_nothing_but_weights_is_changed(tissue) -> None:
 
 def test_annotations_without_detections_teach_nothing(tissue) -> None:
     far = Tracks.from_ids([0, 1], [[500.0, 0, 0], [500.0, 0, 0]], [1, 2], [-1, 1])
-    learned = learn_weights(tissue.graph, far, SolveParams(), max_distance_um=3.0)
-    assert (learned.params, learned.labels, learned.solutions) == (SolveParams(), 0, 0)
+    learned = learn_weights(tissue.graph, far, GIVEN, max_distance_um=3.0)
+    assert (learned.params, learned.labels, learned.solutions) == (GIVEN, 0, 0)
 
 
 def test_every_solution_is_heard_of(tissue) -> None:
     heard: list[Progress] = []
-    learned = learn_weights(tissue.graph, tissue.annotated, SolveParams(), max_distance_um=3.0, progress=heard.append)
+    learned = learn_weights(tissue.graph, tissue.annotated, GIVEN, max_distance_um=3.0, progress=heard.append)
     assert [event.done for event in heard] == list(range(1, learned.solutions + 1))
     assert heard[-1].stage == "tune"
     assert learned.solutions <= heard[-1].total

@@ -7,7 +7,7 @@ import pytest
 from morula.solve.params import SolveParams
 from morula.tune.probe import MOST_PROBES, probe_weights
 
-BEGIN = SolveParams()
+BEGIN = SolveParams(node_constant=4.0, division_cost=9.0)
 
 
 def test_probes_go_on_from_what_makes_fewer_errors() -> None:

@@ -17,13 +17,15 @@ from morula.candidates.consensus import find_consensus_um
 from morula.candidates.drift import estimate_drift_um
 from morula.candidates.neighbours import find_nearest, find_one_nearest
 from morula.candidates.params import CandidatesParams
-from morula.core.columns import FloatArray, IntArray
+from morula.core.columns import BoolArray, FloatArray, IntArray
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.progress import Progress, ProgressSink, ignore_progress
 from morula.errors import UnlinkableFrameError
 
 logger = logging.getLogger(__name__)
+
+_LIKELY_SHARE, _HIGH_PERCENTILE = 0.5, 95.0  # a likely cell scores half of what the best in its frame do
 
 _Links = tuple[IntArray, IntArray, FloatArray]
 
@@ -89,7 +91,7 @@ def _link_frame(
             continue
         predicted = detections.zyx_um[here] + steps * detections.movement_um[here]
         if params.correct_drift:
-            predicted = predicted - _measure_drift(predicted, tree, t, steps, params)
+            predicted = predicted - _measure_drift(detections, predicted, rows, t, steps, params)
         radius = params.max_distance_um * math.sqrt(steps)
         child, parent, distance = find_nearest(predicted, tree, radius, params.max_parents)
         if params.consensus_neighbours:
@@ -124,11 +126,19 @@ def _join_links(own: _Links, others: _Links) -> _Links:
     return child[order], parent[order], distance[order]
 
 
-def _measure_drift(predicted: FloatArray, tree: cKDTree, t: int, steps: int, params: CandidatesParams) -> FloatArray:
-    """Estimate the drift of frame `t` against frame `t − steps` and say so where there is one."""
+def _measure_drift(
+    detections: Detections,
+    predicted: FloatArray,
+    rows: dict[int, slice],
+    t: int,
+    steps: int,
+    params: CandidatesParams,
+) -> FloatArray:
+    """Estimate the drift of frame `t` against frame `t − steps` from the likely cells; say so where there is one."""
+    here, earlier = rows[t], rows[t - steps]
     shift = estimate_drift_um(
-        predicted,
-        np.asarray(tree.data),
+        predicted[_are_likely(detections.score[here])],
+        detections.zyx_um[earlier][_are_likely(detections.score[earlier])],
         max_distance_um=params.max_distance_um * math.sqrt(steps),
         max_drift_um=params.max_drift_um,
     )
@@ -144,6 +154,12 @@ def _measure_drift(predicted: FloatArray, tree: cKDTree, t: int, steps: int, par
             ", a jump of the stage or of the embryo" if jump else "",
         )
     return shift
+
+
+def _are_likely(score: FloatArray) -> BoolArray:
+    """Leave out weak detections: most are false, and many false ones outvote the cells."""
+    likely: BoolArray = score >= _LIKELY_SHARE * np.percentile(score, _HIGH_PERCENTILE)
+    return likely
 
 
 def _warn_of_empty_frames(rows: dict[int, slice]) -> None:

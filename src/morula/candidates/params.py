@@ -29,9 +29,9 @@ class CandidatesParams:
     consensus_neighbours: int = Field(default=8, ge=0)
     """Nearest cells asked how the tissue moves; 0 to trust every cell's own movement vector alone."""
 
-    consensus_tolerance_um: float = Field(default=2.5, ge=0, allow_inf_nan=False)
+    consensus_tolerance_um: float = Field(default=1.5, ge=0, allow_inf_nan=False)
     """A vector further than this from what its neighbours agree on is doubted: links as the neighbours move are offered
-    too. Daughters just after a division part by about as much."""
+    too. The shortest links of cells that go their own way stay."""
 
     consensus_cost_um: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Added to the distance of such links."""

@@ -16,6 +16,7 @@ from morula import __version__
 from morula.cli import files, runs
 from morula.cli.console import messages_on_stderr
 from morula.errors import MorulaError
+from morula.store.address import hide_passwords
 
 _INTERRUPTED = 130
 _COMMANDS: dict[str, Callable[..., None]] = {
@@ -57,7 +58,7 @@ def execute_command(arguments: Sequence[str] | None = None) -> int:
         try:
             app(args=None if arguments is None else list(arguments), prog_name="morula")
         except MorulaError as error:
-            typer.echo(f"{type(error).__name__}: {error}", err=True)
+            typer.echo(hide_passwords(f"{type(error).__name__}: {error}"), err=True)
             return error.exit_code
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from morula.store.address import hide_passwords
+
 if TYPE_CHECKING:
     from morula.cli.progress_bars import ProgressBars
 
@@ -27,10 +29,17 @@ class _StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         mark = "warning: " if record.levelno >= logging.WARNING else ""
-        line = f"{mark}{record.getMessage()}\n"
+        line = f"{mark}{hide_passwords(record.getMessage())}\n"
         if line not in self._said:
             self._said.add(line)
             sys.stderr.write(line)
+
+
+class _LogFileFormatter(logging.Formatter):
+    """Lines for the log, without the passwords of addresses in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return hide_passwords(super().format(record))
 
 
 class _LogFileHandler(logging.FileHandler):
@@ -79,7 +88,7 @@ def log_in(run_dir: Path) -> Iterator[None]:
     paths.make_folder()
     with explained_disk_errors(paths.log):
         handler = _LogFileHandler(paths.log, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_LogFileFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     _LOGGER.addHandler(handler)
     try:
         yield

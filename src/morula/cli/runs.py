@@ -16,8 +16,11 @@ from morula.cli.options import (
     Scheduler,
     Seed,
     Settings,
+    StoreAddress,
     Triple,
     Workers,
+    choose_store,
+    fill_in_store,
     make_absolute,
     parse_settings,
 )
@@ -74,20 +77,21 @@ def run(
     until: Annotated[str, typer.Option("--until", help="Last stage to run.")] = "report",
     workers: Workers = 1,
     scheduler: Scheduler = None,
+    store: StoreAddress = None,
     settings: Settings = None,
     json_output: Json = False,
 ) -> None:
     """Run all stages, or go on where a run stopped; a changed setting re-runs just what it touches."""
     from morula.config import read_config
 
-    read = read_config(config, parse_settings(settings))
+    read = fill_in_store(read_config(config, choose_store(store, parse_settings(settings))), run_dir)
     from morula.engine.choose import open_engine
     from morula.pipeline import run_pipeline
 
     with log_in(run_dir), bars() as progress, open_engine(workers=workers, scheduler=scheduler) as engine:
         run_pipeline(read, run_dir, until=until, engine=engine, progress=progress)
     if until == "report":
-        _print_result(run_dir, json_output)
+        _print_result(run_dir, json_output, read.store.url)
 
 
 def make_stage_command(name: str, explanation: str) -> Callable[..., None]:
@@ -98,9 +102,10 @@ def make_stage_command(name: str, explanation: str) -> Callable[..., None]:
         run_dir: RunDir,
         workers: Workers = 1,
         scheduler: Scheduler = None,
+        store: StoreAddress = None,
         settings: Settings = None,
     ) -> None:
-        run(config, run_dir, until=name, workers=workers, scheduler=scheduler, settings=settings)
+        run(config, run_dir, until=name, workers=workers, scheduler=scheduler, store=store, settings=settings)
 
     command.__doc__ = f"{explanation} Runs the stages before it where needed."
     return command
@@ -153,10 +158,10 @@ def demo(
     _print_result(out / "run", json_output)
 
 
-def _print_result(run_dir: Path, json_output: bool) -> None:
+def _print_result(run_dir: Path, json_output: bool, store: str | None = None) -> None:
     from morula.results import describe_result, read_result
 
-    result = read_result(run_dir)
+    result = read_result(run_dir, store=store)
     if json_output:
         print_json(result)
     else:

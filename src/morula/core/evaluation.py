@@ -12,6 +12,7 @@ import numpy as np
 
 from morula.core.columns import FloatArray, IntArray, ReadOnlyColumns, column
 from morula.core.lineage_errors import LineageErrors
+from morula.core.movement_errors import MovementErrors, list_figures
 
 JsonNumber = float | int | bool | None
 JsonValue = JsonNumber | list[JsonNumber]
@@ -210,6 +211,8 @@ class Evaluation:
         The measures.
     errors
         Where each error is.
+    movement, daughter_movement
+        Errors of the movement vectors, of all cells and of daughters in their first frame; None without vectors.
     """
 
     threshold_um: float
@@ -224,6 +227,8 @@ class Evaluation:
     divisions: DivisionScore
     edge_jaccard: EdgeJaccard
     errors: LineageErrors
+    movement: MovementErrors | None = None
+    daughter_movement: MovementErrors | None = None
 
     @property
     def sum_of_errors(self) -> int:
@@ -266,6 +271,7 @@ class Evaluation:
         for name in ("distance_um", "tp", "fp", "fn", "n_true", "jaccard", "adjusted"):
             flat[f"edge_jaccard_{name}"] = getattr(self.edge_jaccard, name)
         flat["score"] = self.score
+        flat |= list_figures("movement", self.movement) | list_figures("daughter_movement", self.daughter_movement)
         flat["error_free_fraction"] = [_finite(value) for value in self.error_free.fraction.tolist()]
         flat["error_free_segments"] = self.error_free.n_segments.tolist()
         return {name: value if isinstance(value, list) else _finite(value) for name, value in flat.items()}

@@ -109,10 +109,4 @@ class Lineages(ReadOnlyColumns):
         parent = np.full(graph.nodes.n, -1)
         new_row = np.cumsum(chosen) - 1
         parent[edges[:, 1]] = new_row[edges[:, 0]]
-        nodes = Detections(
-            t=graph.nodes.t[chosen],
-            zyx_um=graph.nodes.zyx_um[chosen],
-            score=graph.nodes.score[chosen],
-            movement_um=graph.nodes.movement_um[chosen],
-        )
-        return cls.from_parents(nodes, parent[chosen])
+        return cls.from_parents(graph.nodes.rows(chosen), parent[chosen])

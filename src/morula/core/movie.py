@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from morula.core.columns import FloatArray, ReadOnlyColumns, column
+from morula.core.columns import FloatArray, IntArray, ReadOnlyColumns, column
+from morula.core.drift import MovieDrift
 from morula.errors import MovieError
 
 
@@ -42,11 +43,15 @@ class Movie(ReadOnlyColumns):
         Optional lazy foreground mask of the same shape; zero means nothing to see.
     name
         What messages and the report call the movie.
+    drift
+        How far the image moves as a whole between frames, where that was measured; None counts as not at all. It
+        changes what the network is shown, never a position.
 
     Raises
     ------
     MovieError
-        If the array is not four-dimensional or empty, or a voxel size or interval is not positive.
+        If the array is not four-dimensional or empty, a voxel size or interval is not positive, or the drift is that of
+        another movie.
     """
 
     tzyx: LazyArray
@@ -54,6 +59,7 @@ class Movie(ReadOnlyColumns):
     frame_interval_s: float = 1.0
     mask_tzyx: LazyArray | None = None
     name: str = "movie"
+    drift: MovieDrift | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.tzyx.shape)
@@ -84,6 +90,13 @@ class Movie(ReadOnlyColumns):
                 f"{self.name}: the mask has shape {tuple(self.mask_tzyx.shape)}, the movie {shape}.",
                 fix="give a mask of the movie's shape and level",
             )
+        if self.drift is not None and (self.drift.n_frames != shape[0] or (self.drift.voxel_size_um != size).any()):
+            raise MovieError(
+                f"{self.name}: this drift was measured on another movie.",
+                measured=f"{self.drift.n_frames} frames of {self.drift.voxel_size_um.tolist()} µm voxels there, "
+                f"{shape[0]} of {size.tolist()} µm here",
+                fix="measure it again",
+            )
         object.__setattr__(self, "voxel_size_um", size)
 
     @property
@@ -102,6 +115,14 @@ class Movie(ReadOnlyColumns):
         """Centre of the last voxel in µm, order z, y, x, shape (3,): the largest position inside the movie."""
         last: FloatArray = (np.array(self.shape[1:]) - 1) * self.voxel_size_um
         return last
+
+    def offset_vox(self, t: int, steps: int) -> IntArray:
+        """Return where to look, in whole voxels, `steps` frames away for what lies in frame `t`, shape (3,)."""
+        return np.zeros(3, np.int64) if self.drift is None else self.drift.offset_vox(t, steps)
+
+    def drift_um(self, t: int) -> FloatArray:
+        """Return how far the image moves from frame t − 1 to `t`, µm, shape (3,); zero where that is not known."""
+        return np.zeros(3) if self.drift is None else self.drift.step_um[t]
 
     def frame(self, t: int) -> npt.NDArray[Any]:
         """Read one whole frame, shape (Z, Y, X), in the movie's own dtype."""

@@ -23,5 +23,8 @@ class DetectParams:
     block_megavoxels: float = Field(default=8.0, gt=0)
     """Largest region of one frame seen at once, in millions of voxels, halo included; sets the memory (about 200 MB
     per megavoxel), not the result."""
+    mirrored: bool = False
+    """Whether the network is also asked about mirror images (along y, x and both) and its answers averaged: four times
+    the work for fewer chance detections."""
     threads: int = Field(default=1, ge=1)
     """CPU threads of the network."""

@@ -17,7 +17,8 @@ def plan_blocks(movie: Movie, spec: NetworkSpec, params: DetectParams) -> list[B
     """Cut the movie into blocks for `detect_block`.
 
     Write regions start at multiples of the network's total stride and read regions reach one receptive field, one peak
-    window and one output voxel further, so that tiling leaves no trace in the detections.
+    window and one output voxel further, so that tiling leaves no trace in the detections. Read regions say where the
+    network has to answer: one without padding is shown `NetworkSpec.trim_vox` more.
 
     Raises
     ------
@@ -30,7 +31,7 @@ def plan_blocks(movie: Movie, spec: NetworkSpec, params: DetectParams) -> list[B
     budget = params.block_megavoxels * 1e6
 
     def seen(write_vox: np.ndarray) -> float:
-        return float(np.prod(np.minimum(write_vox + 2 * halo, size)))
+        return float(np.prod(np.minimum(write_vox + 2 * halo, size) + 2 * np.array(spec.trim_vox)))
 
     while seen(write) > budget:
         axis = int(np.argmax(np.where(write > stride, write, 0)))
@@ -44,19 +45,48 @@ def plan_blocks(movie: Movie, spec: NetworkSpec, params: DetectParams) -> list[B
         write[axis] = halves * stride[axis]
     z, y, x = (int(w) for w in write)
     reach = [(int(h), int(h)) for h in halo]
-    return tile_blocks(movie.shape, (params.block_frames, z, y, x), [(1, 1), *reach])
+    frames = (spec.frames_around, spec.frames_around)
+    return tile_blocks(movie.shape, (params.block_frames, z, y, x), [frames, *reach])
+
+
+def halve_block(block: Block, spec: NetworkSpec) -> tuple[Block, Block] | None:
+    """Cut a block in two where most strides are; None if it is a single stride wide on every axis.
+
+    Both halves see as far beyond their write regions as the block does.
+    """
+    stride = spec.total_stride
+    strides = [-(-(side.stop - side.start) // step) for side, step in zip(block.write[1:], stride, strict=True)]
+    axis = int(np.argmax(strides))
+    if strides[axis] < 2:
+        return None
+    side, seen = block.write[axis + 1], block.read[axis + 1]
+    middle = side.start + strides[axis] // 2 * stride[axis]
+    before, after = side.start - seen.start, seen.stop - side.stop
+
+    def half(write: slice) -> Block:
+        sides = {axis + 1: write}
+        return Block(
+            index=block.index,
+            write=tuple(sides.get(i, s) for i, s in enumerate(block.write)),
+            read=tuple(
+                slice(sides[i].start - before, sides[i].stop + after) if i in sides else s
+                for i, s in enumerate(block.read)
+            ),
+        )
+
+    return half(slice(side.start, middle)), half(slice(middle, side.stop))
 
 
 def _halo_vox(movie: Movie, spec: NetworkSpec, params: DetectParams) -> np.ndarray:
     """Voxels a block sees beyond its write region, rounded up to the total stride, order z, y, x."""
-    stem, stride = np.array(spec.stem_stride), np.array(spec.total_stride)
-    window = np.ceil(peak_window_um(movie, spec, params) / movie.voxel_size_um / stem) * stem
-    reach = np.array(spec.context_vox) + window + stem
+    output, stride = np.array(spec.output_stride), np.array(spec.total_stride)
+    window = np.ceil(peak_window_um(movie, spec, params) / movie.voxel_size_um / output) * output
+    reach = np.maximum(np.array(spec.context_vox) - spec.trim_vox, 0) + window + output
     halo: np.ndarray = (np.ceil(reach / stride) * stride).astype(int)
     return halo
 
 
 def peak_window_um(movie: Movie, spec: NetworkSpec, params: DetectParams) -> np.ndarray:
     """Radii of the peak window in µm, order z, y, x: as set, and at least one output voxel on each axis."""
-    window: np.ndarray = np.maximum(params.window_um, _ONE_VOXEL * movie.voxel_size_um * np.array(spec.stem_stride))
+    window: np.ndarray = np.maximum(params.window_um, _ONE_VOXEL * movie.voxel_size_um * np.array(spec.output_stride))
     return window

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import logging
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
 from morula.core.blocks import Block
 from morula.core.detections import Detections
-from morula.core.movie import Movie, read_replicated
+from morula.core.movie import Movie
+from morula.detect.answer import Answer, ask_network
+from morula.detect.frames import BlockFrames, read_box
 from morula.detect.params import DetectParams
-from morula.detect.plan import peak_window_um
-from morula.errors import ChunkError
+from morula.detect.plan import halve_block, peak_window_um
 from morula.network.intensity import IntensityRange
 from morula.network.model import Model
 from morula.network.threads import use_threads
 from morula.peaks.maxima import find_peaks
+
+_LOG = logging.getLogger(__name__)
+
+
+class _Region(NamedTuple):
+    """Where the network answers, in voxels of the movie, order z, y, x; `padded` is the end at a multiple of strides.
+
+    `start` and `stop` lie in the movie; from `stop` to `padded` its last voxels repeat.
+    """
+
+    start: np.ndarray
+    stop: np.ndarray
+    padded: np.ndarray
 
 
 @torch.inference_mode()
@@ -37,107 +54,111 @@ def detect_block(
     Returns
     -------
     detections
-        Positions in µm, refined between voxels; movement vectors relative to the refined positions.
+        Positions in µm, refined between voxels; movement vectors relative to the refined positions; the probabilities
+        that a nucleus divides and that it was just born.
 
     Raises
     ------
     ChunkError
         If pixels of the block cannot be read or are not finite.
+    MemoryError
+        If a graphics card cannot hold even the smallest part of the block. What it can hold is found out: a block that
+        is too large is detected in two halves, and these again, with the same result.
     """
-    start, stop, padded = _clip_to_movie(block, movie, model)
-    frames, seen = _read_frames(movie, block, start, stop, padded)
-    stem = np.array(model.spec.stem_stride)
-    outputs = tuple(slice(n) for n in -(-(stop - start) // stem))  # padding is no place for a nucleus
+    if _is_masked(block, movie):
+        return Detections.empty()
+    try:
+        return _detect_at_once(block, movie, model, intensity, params)
+    except torch.OutOfMemoryError as error:
+        halves = halve_block(block, model.spec)
+        if halves is None:
+            raise MemoryError(
+                f"the graphics card has too little memory for the smallest part of {block.name}"
+            ) from error
+        said = str(error).splitlines()[0]
+    _LOG.info("%s does not fit the graphics card and is detected in two halves: %s", block.name, said)
+    return Detections.concatenated(
+        [detect_block(half, movie=movie, model=model, intensity=intensity, params=params) for half in halves]
+    )
+
+
+def _is_masked(block: Block, movie: Movie) -> bool:
+    """Say whether the mask leaves nothing of the block, so that its pixels need not be read."""
+    if movie.mask_tzyx is None:
+        return False
+    first, last = tuple(s.start for s in block.write), tuple(s.stop for s in block.write)
+    return not read_box(movie.mask_tzyx, block, first, last).any()
+
+
+def _detect_at_once(
+    block: Block, movie: Movie, model: Model, intensity: IntensityRange, params: DetectParams
+) -> Detections:
+    region = _clip_to_movie(block, movie, model)
+    trim = np.array(model.spec.trim_vox)
+    start, stop = tuple((region.start - trim).tolist()), tuple((region.padded + trim).tolist())
+    frames = BlockFrames.read(movie, block, start, stop)
+    stride, around = np.array(model.spec.output_stride), model.spec.frames_around
+    outputs = tuple(slice(n) for n in -(-(region.stop - region.start) // stride))  # padding is no place for a nucleus
     parts = []
     with use_threads(params.threads):
         for t in range(block.write[0].start, block.write[0].stop):
-            around = slice(t - 1 - block.read[0].start, t + 2 - block.read[0].start)
-            triple = intensity.normalise(frames[around])
+            pixels, seen = frames.around(t, around)
+            shown = intensity.normalise(pixels)
+            here = None
             if seen is not None:
-                triple[~seen[around]] = 0.0
-            output = _predict(model, triple)
-            if seen is not None:
-                output[0][~_pool_mask(seen[around][1], stem)] = 0.0
-            found = _detect_frame(t, output[:, *outputs], start, movie, model, block, params)
-            parts.append(found if seen is None else _keep_seen(found, seen[around][1], start, movie))
+                shown[~seen] = 0.0
+                here = _cut_trim(seen[around], model)
+            answer = ask_network(model, shown, mirrored=params.mirrored)
+            if here is not None:
+                answer.indicator[~_pool_mask(here, stride)] = 0.0
+            inside = answer._replace(indicator=answer.indicator[outputs])
+            found = _detect_frame(t, inside, region.start, movie, model, block, params)
+            parts.append(found if here is None else _keep_seen(found, here, region.start, movie))
     return Detections.concatenated(parts)
 
 
-def _clip_to_movie(block: Block, movie: Movie, model: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _clip_to_movie(block: Block, movie: Movie, model: Model) -> _Region:
     """Region of the block inside the movie, and its end rounded up to the network's stride at the movie's far faces."""
     stride = np.array(model.spec.total_stride)
     start = np.array([max(s.start, 0) for s in block.read[1:]])
     stop = np.array([min(s.stop, n) for s, n in zip(block.read[1:], movie.shape[1:], strict=True)])
-    return start, stop, -(-stop // stride) * stride
+    return _Region(start, stop, -(-stop // stride) * stride)
 
 
-def _read_frames(
-    movie: Movie, block: Block, start: np.ndarray, stop: np.ndarray, padded: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Read all frames of the block once, float32 (t, z, y, x), and the mask if there is one, as truth values.
-
-    Beyond the movie the outermost voxels repeat.
-    """
-    first, last = block.read[0].start, block.read[0].stop
-    try:
-        frames = read_replicated(movie.tzyx, (first, *start.tolist()), (last, *stop.tolist()))
-        mask = None
-        if movie.mask_tzyx is not None:
-            mask = read_replicated(movie.mask_tzyx, (first, *start.tolist()), (last, *stop.tolist()))
-    except ChunkError as error:
-        raise ChunkError(
-            f"{block.name}: {error.what}", measured=error.measured, cause=error.cause, fix=error.fix
-        ) from error
-    bad = ~np.isfinite(frames)
-    if bad.any():
-        raise ChunkError(
-            f"{block.name}: {int(bad.sum())} voxels are not finite.",
-            measured=f"first in frame {first + int(np.argwhere(bad)[0][0])}",
-            cause="NaN written by a fusion or deconvolution step",
-            fix="replace NaN by the background value and run again: only this block is repeated",
-        )
-    more = [(0, 0), *((0, int(b - a)) for a, b in zip(stop, padded, strict=True))]
-    seen = None if mask is None else np.pad(mask > 0, more, mode="edge")
-    return np.pad(frames, more, mode="edge"), seen
-
-
-def _predict(model: Model, triple: np.ndarray) -> np.ndarray:
-    device = next(model.network.parameters()).device
-    batch = torch.from_numpy(triple)[None].to(device, memory_format=torch.channels_last_3d)
-    output = model.network(batch)[0]
-    output[0] = torch.sigmoid(output[0])
-    predicted: np.ndarray = output.float().cpu().numpy()
-    return predicted
+def _cut_trim(shown: np.ndarray, model: Model) -> np.ndarray:
+    """The part of a volume shown to the network for which it answers."""
+    return shown[tuple(slice(n, size - n) for n, size in zip(model.spec.trim_vox, shown.shape, strict=True))]
 
 
 def _detect_frame(
-    t: int, output: np.ndarray, start: np.ndarray, movie: Movie, model: Model, block: Block, params: DetectParams
+    t: int, answer: Answer, start: np.ndarray, movie: Movie, model: Model, block: Block, params: DetectParams
 ) -> Detections:
-    stem = np.array(model.spec.stem_stride)
+    spec, voxel = model.spec, movie.voxel_size_um
+    stride = np.array(spec.output_stride)
     peaks = find_peaks(
-        np.ascontiguousarray(output[0]),
-        window_um=peak_window_um(movie, model.spec, params),
-        voxel_size_um=movie.voxel_size_um * stem,
+        np.ascontiguousarray(answer.indicator),
+        window_um=peak_window_um(movie, spec, params),
+        voxel_size_um=voxel * stride,
         threshold=params.threshold,
-        origin_vox=tuple((start // stem).tolist()),
+        origin_vox=tuple((start // stride).tolist()),
     )
     first = np.array([s.start for s in block.write[1:]])
     last = np.array([s.stop for s in block.write[1:]])
-    own = ((peaks.voxel * stem >= first) & (peaks.voxel * stem < last)).all(axis=1)
-    peaks = peaks.rows(own)
-    at_voxel = model.spec.output_centre_um(peaks.voxel, movie.voxel_size_um)
-    refined = np.clip(model.spec.output_centre_um(peaks.refined_vox, movie.voxel_size_um), 0, movie.extent_um)
-    z, y, x = (peaks.voxel - start // stem).T
-    movement = output[1:, z, y, x].T.astype(np.float64) + at_voxel - refined
-    return Detections.sorted(
-        np.full(peaks.n, t, np.int32), refined, np.clip(peaks.value.astype(np.float64), 0, 1), movement
-    )
+    peaks = peaks.rows(((peaks.voxel * stride >= first) & (peaks.voxel * stride < last)).all(axis=1))
+    refined = np.clip(spec.output_centre_um(peaks.refined_vox, voxel), 0, movie.extent_um)
+    vector = peaks.voxel // spec.outputs_per_vector
+    z, y, x = (vector - start // spec.vector_stride).T
+    movement = answer.movement_um[:, z, y, x].T.astype(np.float64) + spec.vector_centre_um(vector, voxel) - refined
+    movement -= movie.drift_um(t)  # the network saw the frame before shifted by it
+    divides, born = (None, None) if answer.events is None else answer.events[:, z, y, x].astype(np.float64)
+    score = np.clip(peaks.value.astype(np.float64), 0, 1)
+    return Detections.sorted(np.full(peaks.n, t, np.int32), refined, score, movement, divides, born)
 
 
-def _pool_mask(seen: np.ndarray, stem: np.ndarray) -> np.ndarray:
+def _pool_mask(seen: np.ndarray, stride: np.ndarray) -> np.ndarray:
     """Output voxels that hold at least one voxel of the mask."""
     pooled: np.ndarray = seen
-    for axis, step in enumerate(stem.tolist()):
+    for axis, step in enumerate(stride.tolist()):
         pooled = np.logical_or.reduceat(pooled, np.arange(0, pooled.shape[axis], step), axis=axis)
     return pooled
 
@@ -145,7 +166,4 @@ def _pool_mask(seen: np.ndarray, stem: np.ndarray) -> np.ndarray:
 def _keep_seen(found: Detections, seen: np.ndarray, start: np.ndarray, movie: Movie) -> Detections:
     """Drop detections whose own voxel lies outside the mask."""
     z, y, x = (np.round(found.zyx_um / movie.voxel_size_um).astype(int) - start).T
-    keep = seen[z, y, x]
-    return Detections(
-        t=found.t[keep], zyx_um=found.zyx_um[keep], score=found.score[keep], movement_um=found.movement_um[keep]
-    )
+    return found.rows(seen[z, y, x])

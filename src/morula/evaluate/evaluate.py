@@ -10,7 +10,7 @@ import logging
 
 import numpy as np
 
-from morula.core.columns import BoolArray, IntArray
+from morula.core.columns import BoolArray, FloatArray, IntArray
 from morula.core.evaluation import EdgeErrors, Evaluation
 from morula.core.lineage_errors import ErrorKind
 from morula.core.tracks import Tracks
@@ -26,6 +26,7 @@ from morula.evaluate.edge_errors import (
 from morula.evaluate.error_free import measure_error_free
 from morula.evaluate.jaccard import measure_edge_jaccard
 from morula.evaluate.matched import MatchedTracks, match_tracks
+from morula.evaluate.movement import measure_movement
 from morula.evaluate.nodes import measure_nodes
 from morula.evaluate.params import EvaluateParams
 from morula.evaluate.places import list_places
@@ -34,7 +35,12 @@ _log = logging.getLogger(__name__)
 
 
 def evaluate_tracks(
-    reconstruction: Tracks, truth: Tracks, params: EvaluateParams, *, scored: BoolArray | None = None
+    reconstruction: Tracks,
+    truth: Tracks,
+    params: EvaluateParams,
+    *,
+    scored: BoolArray | None = None,
+    movement_um: FloatArray | None = None,
 ) -> Evaluation:
     """Judge reconstructed tracks against annotations or dense truth.
 
@@ -54,11 +60,13 @@ def evaluate_tracks(
         everything is matched with the whole truth, then only edges with both ends scored, and points, switches,
         divisions and segments made of such edges, are counted. What was reconstructed at truth that is not scored
         counts neither for nor against: precision = matched to scored / (reconstructed − matched to others).
+    movement_um
+        Movement vector of each reconstructed point, µm, shape (m, 3), to be judged too; None where there are none.
 
     Raises
     ------
     TracksError
-        If there is no truth to judge by, or `scored` does not fit it.
+        If there is no truth to judge by, or `scored` or `movement_um` do not fit.
     """
     scored = _check_scored(truth, scored)
     matched = match_tracks(reconstruction, truth, params.max_distance_um, scored)
@@ -67,6 +75,7 @@ def evaluate_tracks(
     counted_edge, missing_edge = matched.counted_edge, find_missing_edges(matched)
     n_scored = int(scored.sum())
     n_true = n_scored if params.true_points is None and params.dense else params.true_points
+    movement, daughter_movement = measure_movement(matched, movement_um)
     return Evaluation(
         threshold_um=params.max_distance_um,
         dense=params.dense,
@@ -80,6 +89,8 @@ def evaluate_tracks(
         divisions=score_divisions(matched, params.division_tolerance_frames, dense=params.dense),
         edge_jaccard=measure_edge_jaccard(reconstruction, truth, scored, params.jaccard_distance_um, n_true),
         errors=list_places(matched, found),
+        movement=movement,
+        daughter_movement=daughter_movement,
     )
 
 

@@ -26,6 +26,7 @@ BACKGROUND_PERCENTILE = 20.0
 
 _PROFILES_PER_FRAME = 40
 _NORMAL_PER_MAD = 1.4826
+_ONE_VOXEL = 1.01
 _HALF_WIDTH_PER_SIGMA = 1.44
 """Half-width of a Gaussian blob over its best scale: 1.18 times the square root of 3/2."""
 
@@ -73,9 +74,8 @@ def has_image(sample: Sample) -> bool:
 def measure_frame(sample: Sample, sigma_um: float, voxel_size_um: FloatArray) -> FrameFigures:
     """Measure one sample with blobs of scale `sigma_um` (µm)."""
     frame = finite_frame(sample.pixels)
-    blobs = find_blobs(
-        frame, sigma_um=sigma_um, voxel_size_um=voxel_size_um, threshold=0.0, window_um=BALL_RADIUS * sigma_um
-    )
+    window = np.maximum(BALL_RADIUS * sigma_um, _ONE_VOXEL * voxel_size_um)  # or a nucleus counts in several planes
+    blobs = find_blobs(frame, sigma_um=sigma_um, voxel_size_um=voxel_size_um, threshold=0.0, window_um=window)
     centre = np.rint(blobs.zyx_um / voxel_size_um).astype(np.int64)
     some = sample.points_um[:: max(1, -(-len(sample.points_um) // _PROFILES_PER_FRAME))]
     return FrameFigures(

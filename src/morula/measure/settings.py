@@ -1,8 +1,8 @@
 """From measurements to the settings `morula init` writes, each with its reason in words.
 
 Owns the formulas. They rest on the size and spacing of nuclei in the image and on annotated motion, never on distances
-between annotations, which are sparse. The factors come from movies rendered with 8–10 µm between nuclei of 2.1 µm
-half-width, on which target width 1.3 µm, mask 3.5 µm and peaks at least 3 µm apart worked best.
+between annotations, which are sparse. The factors come from movies rendered with 8–10 µm between nuclei of 2.1 to
+2.5 µm half-width, on which target width 1.1 µm, mask 3.5 to 3.9 µm and peaks at least 2.8 µm apart worked best.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 from morula.core.columns import FloatArray
 from morula.measure.measurements import Measurements, Triple
 
-_TARGET_PER_RADIUS, _TARGET_PER_SPACING, _LEAST_TARGET_VOX = 0.6, 0.18, 0.7
+_RADIUS_PER_HALF_WIDTH = 1.4
+_TARGET_PER_RADIUS, _TARGET_PER_SPACING, _LEAST_TARGET_VOX = 0.45, 0.13, 0.7
 _MASK_PER_RADIUS, _MASK_PER_SPACING = 1.65, 0.45
-_WINDOW_PER_WIDTH, _WINDOW_PER_DEPTH, _WINDOW_PER_SPACING = 0.9, 1.2, 0.45
+_WINDOW_PER_WIDTH, _WINDOW_PER_DEPTH, _WINDOW_PER_SPACING = 0.9, 0.95, 0.45
 _MATCH_PER_SPACING = 0.5
 _REACH_PER_MOTION, _REACH_PER_DAUGHTERS = 1.5, 1.2
 _LEAST_REACH_PER_SPACING, _MOST_REACH_PER_SPACING = 0.6, 1.5
@@ -31,6 +32,8 @@ class DerivedSettings:
 
     Parameters
     ----------
+    nucleus_radius_um
+        Radius of a nucleus with its blur, order z, y, x: sets the strides of the network.
     target_sigma_um
         Width of the Gaussian drawn at an annotated centre as training target, order z, y, x.
     mask_radius_um
@@ -50,6 +53,7 @@ class DerivedSettings:
         Sentences about the movie a person should know before starting.
     """
 
+    nucleus_radius_um: Triple
     target_sigma_um: Triple
     mask_radius_um: float
     peak_window_um: float
@@ -80,7 +84,9 @@ def derive_settings(measured: Measurements, voxel_size_um: Sequence[float] | Flo
         for radius, step in zip((deep, wide, wide), voxel, strict=True)
     ]
     reach, reach_reason = _derive_reach(measured, spacing)
+    radius = [_rounded(_RADIUS_PER_HALF_WIDTH * half_width) for half_width in (deep, wide)]
     return DerivedSettings(
+        nucleus_radius_um=(radius[0], radius[1], radius[1]),
         target_sigma_um=(_rounded(target[0]), _rounded(target[1]), _rounded(target[2])),
         mask_radius_um=_rounded(min(_MASK_PER_RADIUS * wide, _MASK_PER_SPACING * spacing)),
         peak_window_um=_rounded(
@@ -91,12 +97,13 @@ def derive_settings(measured: Measurements, voxel_size_um: Sequence[float] | Flo
         blob_threshold=_rounded(measured.blob_threshold),
         max_distance_um=_rounded(reach),
         reasons={
-            "target_sigma_um": f"0.6 of the half-width ({deep:.1f} µm along z, {wide:.1f} µm across), at most 0.18 of "
-            f"the spacing {spacing:.1f} µm so that neighbours stay apart, at least 0.7 voxels",
+            "nucleus_radius_um": f"1.4 half-widths ({deep:.1f} µm along z, {wide:.1f} µm across)",
+            "target_sigma_um": f"0.45 of the half-width ({deep:.1f} µm along z, {wide:.1f} µm across), at most 0.13 of "
+            f"the spacing {spacing:.1f} µm so that daughters just born are two peaks, at least 0.7 voxels",
             "mask_radius_um": f"1.65 half-widths, at most 0.45 of the spacing so that it does not reach the neighbour "
             f"({size})",
-            "peak_window_um": f"0.9 of the half-width across, at least 1.2 of that along z ({deep:.1f} µm): so none is "
-            f"found twice, at most 0.45 of the spacing so that daughters stay two ({size})",
+            "peak_window_um": f"0.9 of the half-width across, at least 0.95 of that along z ({deep:.1f} µm): so none "
+            f"is found twice, at most 0.45 of the spacing so that daughters stay two ({size})",
             "match_distance_um": f"half the spacing of nuclei ({spacing:.1f} µm)",
             "blob_sigma_um": f"scale at which the annotated nuclei answer most, a ball of radius "
             f"{3**0.5 * measured.blob_sigma_um:.1f} µm",

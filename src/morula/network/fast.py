@@ -4,20 +4,29 @@ A strided stem makes the working grid; three levels of residual blocks follow, w
 statistics span space, so that an output voxel depends on its surroundings alone and never on the tile. All padding
 replicates the edge: at the movie's faces this is the same in training and prediction; inside a movie, callers read a
 halo of `NetworkSpec.context_vox` and cut it off.
+
+The cell indicator is finer than the working grid: the last 1×1×1 convolution has one channel for each of the output
+voxels in a working voxel, which are then laid side by side (sub-pixel convolution) and blurred by 1, 2, 1: channels err
+one by one, and without the blur peaks stood where a channel was too high. Vectors and events, which vary little within
+a nucleus, stay on the working grid.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 
 import torch
 from torch import nn
 
-from morula.network.spec import NetworkSpec, Triple
+from morula.network.prediction import EVENTS, Prediction
+from morula.network.reach import Triple
+from morula.network.spec import NetworkSpec
 
-OUTPUT_CHANNELS = 4
+_VECTOR_CHANNELS = 3
 _FIRST_SCALE = 0.5
 _RARE = -4.0  # logit of the cell indicator before training: nuclei fill few voxels
+_SELDOM = -2.0  # of the events: crops around divisions are drawn more often than there are divisions
 
 
 class ResidualBlock(nn.Module):
@@ -37,7 +46,7 @@ class ResidualBlock(nn.Module):
 
 
 class FastNetwork(nn.Module):
-    """Cell indicator (logit) and movement vector (µm) from three consecutive frames.
+    """Cell indicator, movement vector and events of the middle one of some consecutive frames.
 
     Parameters
     ----------
@@ -48,6 +57,7 @@ class FastNetwork(nn.Module):
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
         widths = spec.channels
+        self.factor: Triple = spec.outputs_per_vector
         self.stem = nn.Conv3d(spec.input_frames, widths[0], spec.stem_stride, spec.stem_stride)
         self.encoders = nn.ModuleList(ResidualBlock(width) for width in widths)
         self.downs = nn.ModuleList(
@@ -57,8 +67,9 @@ class FastNetwork(nn.Module):
         self.laterals = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in pairwise(widths))
         self.ups = nn.ModuleList(nn.Upsample(scale_factor=_floats(factor)) for factor in spec.downsampling)
         self.decoders = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
+        answers = _VECTOR_CHANNELS + len(EVENTS) + prod(self.factor)
         self.head = nn.Sequential(
-            nn.ReLU(), nn.Conv3d(widths[0], 2 * widths[0], 1), nn.ReLU(), nn.Conv3d(2 * widths[0], OUTPUT_CHANNELS, 1)
+            nn.ReLU(), nn.Conv3d(widths[0], 2 * widths[0], 1), nn.ReLU(), nn.Conv3d(2 * widths[0], answers, 1)
         )
         self._initialise()
 
@@ -70,20 +81,16 @@ class FastNetwork(nn.Module):
         last = self.head[-1]
         nn.init.normal_(last.weight, std=0.01)  # type: ignore[arg-type]
         with torch.no_grad():
-            last.bias[0] = _RARE  # type: ignore[operator]
+            last.bias[_VECTOR_CHANNELS:] = _SELDOM  # type: ignore[operator]
+            last.bias[_VECTOR_CHANNELS + len(EVENTS) :] = _RARE  # type: ignore[operator]
 
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+    def forward(self, frames: torch.Tensor) -> Prediction:
         """Predict the middle frame.
 
         Parameters
         ----------
         frames
-            Normalised intensities, shape (batch, 3, z, y, x), sizes multiples of `NetworkSpec.total_stride`.
-
-        Returns
-        -------
-        tensor
-            Shape (batch, 4, z, y, x) on the working grid: indicator logit, movement z, y, x in µm.
+            Normalised intensities, shape (batch, frames, z, y, x), sizes multiples of `NetworkSpec.total_stride`.
         """
         x = self.encoders[0](self.stem(frames))
         skips = []
@@ -94,7 +101,29 @@ class FastNetwork(nn.Module):
             list(zip(self.laterals, self.ups, self.decoders, skips, strict=True))
         ):
             x = decoder(skip + up(lateral(x)))
-        return self.head(x)  # type: ignore[no-any-return]
+        answer = self.head(x)
+        movement, events, fine = answer.split([_VECTOR_CHANNELS, len(EVENTS), prod(self.factor)], dim=1)
+        return Prediction(_blur(_interleave(fine, self.factor), self.factor), movement, events)
+
+
+def _interleave(channels: torch.Tensor, factor: Triple) -> torch.Tensor:
+    """Lay the channels of each voxel side by side: (batch, fz·fy·fx, z, y, x) to (batch, z·fz, y·fy, x·fx)."""
+    batch, _, z, y, x = channels.shape
+    fz, fy, fx = factor
+    split = channels.reshape(batch, fz, fy, fx, z, y, x).permute(0, 4, 1, 5, 2, 6, 3)
+    return split.reshape(batch, z * fz, y * fy, x * fx)
+
+
+def _blur(volume: torch.Tensor, factor: Triple) -> torch.Tensor:
+    """Weigh neighbours 1, 2, 1 along the axes that were refined, edges repeated; shape (batch, z, y, x)."""
+    for axis, refined in enumerate(factor, start=1):
+        if refined > 1:
+            first, last = volume.narrow(axis, 0, 1), volume.narrow(axis, -1, 1)
+            size = volume.shape[axis]
+            wide = torch.cat([first, volume, last], dim=axis)
+            pairs = wide.narrow(axis, 0, size + 1) + wide.narrow(axis, 1, size + 1)
+            volume = (pairs.narrow(axis, 0, size) + pairs.narrow(axis, 1, size)) * 0.25
+    return volume
 
 
 def _convolution(channels: int) -> nn.Conv3d:

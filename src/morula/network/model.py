@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from morula.core.movie import Movie
 from morula.errors import ModelError
+from morula.network.build import build_network
 from morula.network.device import choose_device
-from morula.network.fast import FastNetwork
 from morula.network.spec import NetworkSpec
 from morula.network.tensor_file import write_tensors
 
-_FORMAT = "morula-model-1"
+_FORMAT = "morula-model-2"
 _VOXEL_TOLERANCE = 0.1
 
 
@@ -33,7 +34,7 @@ class Model:
         What its weights need.
     """
 
-    network: FastNetwork
+    network: nn.Module
     spec: NetworkSpec
 
     def check_movie(self, movie: Movie) -> None:
@@ -79,8 +80,8 @@ def load_model(path: Path) -> Model:
     if metadata.get("format") != _FORMAT:
         raise ModelError(
             f"{path}: format '{metadata.get('format')}', expected '{_FORMAT}'.",
-            cause="weights of another program or version",
-            fix="train again, or install the version that wrote them",
+            cause="weights of another version of morula, whose networks had other outputs, or of another program",
+            fix="train again (`morula run` does it), or install the version that wrote them",
         )
     try:
         described = json.loads(metadata.get("spec", ""))
@@ -97,7 +98,7 @@ def build_model(spec: NetworkSpec, weights: dict[str, torch.Tensor], name: str =
     ModelError
         If a tensor is missing, left over, of another shape or not finite.
     """
-    network = FastNetwork(spec)
+    network = build_network(spec)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

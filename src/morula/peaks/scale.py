@@ -24,6 +24,12 @@ _WORTH = 0.5
 """A first maximum over scales counts if it reaches this share of the highest one."""
 
 _LOW_PERCENTILE = 10
+_BESIDE = 0.1
+"""An annotation with less than this share of the median response does not lie on a nucleus."""
+
+_SOME_ASTRAY = 0.1
+"""With a larger share of responses that are not positive, the others are asked for more than to be positive."""
+
 _LEAST_SHARE, _MOST_SHARE = 0.35, 0.8
 """A threshold lies between these shares of the low percentile of the response at annotations."""
 
@@ -163,16 +169,20 @@ def pick_blob_threshold(at_annotations: FloatArray, all_maxima: FloatArray | Non
     Returns
     -------
     float
-        0.35 of the tenth percentile at annotations, or the split of all maxima if that is higher, at most 0.8 of the
-        percentile. 0.35 keeps a mitotic nucleus at a quarter of its neighbours' brightness (CTC Fluo-N3DH-CHO, 02).
+        0.35 of the tenth percentile at annotations (those that lie beside nuclei left out), or the split of all maxima
+        if that is higher, at most 0.8 of the percentile. 0.35 keeps a mitotic nucleus at a quarter of its neighbours'
+        brightness (CTC Fluo-N3DH-CHO, 02).
 
     Raises
     ------
     AnnotationError
-        If there is no point, or the percentile is not positive: then the points do not lie on bright nuclei.
+        If there is no point, if half of them have no positive response, or if more than a tenth have none and the
+        median is one of noise: around half of the background answers a little by chance.
     """
-    level = float(np.percentile(at_annotations, _LOW_PERCENTILE)) if len(at_annotations) else 0.0
-    if not level > 0:
+    split = 0.0 if all_maxima is None else split_blob_responses(all_maxima)
+    middle = float(np.median(at_annotations)) if len(at_annotations) else 0.0
+    astray = float(np.mean(np.asarray(at_annotations) <= 0)) if len(at_annotations) else 1.0
+    if not middle > 0 or (astray > _SOME_ASTRAY and middle < split):
         raise AnnotationError(
             "the annotated points do not lie on bright blobs of the image.",
             measured=f"{int((np.asarray(at_annotations) <= 0).sum())} of {len(at_annotations)} points have no positive "
@@ -180,7 +190,7 @@ def pick_blob_threshold(at_annotations: FloatArray, all_maxima: FloatArray | Non
             cause="annotations of another movie or channel, another unit or axis order, or dark nuclei",
             fix="check the movie's channel and voxel size against the annotation tool",
         )
-    split = 0.0 if all_maxima is None else split_blob_responses(all_maxima)
+    level = float(np.percentile(at_annotations[at_annotations > _BESIDE * middle], _LOW_PERCENTILE))
     return float(np.clip(split, _LEAST_SHARE * level, _MOST_SHARE * level))
 
 

@@ -1,1 +1,1 @@
-"""What finished blocks leave behind, in one SQLite file per run."""
+"""What finished blocks leave behind: one SQLite file per run, or a schema of a PostgreSQL database."""

@@ -12,6 +12,7 @@ import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from morula.errors import StoreLockedError
 from morula.store.disk import explained_disk_errors
@@ -43,7 +44,7 @@ class RunLock:
             with explained_disk_errors(path):  # some network folders know no locks
                 self._acquire(path)
                 os.ftruncate(self._descriptor, 0)
-                os.pwrite(self._descriptor, _describe_holder().encode(), 0)
+                os.pwrite(self._descriptor, name_holder().encode(), 0)
         except BaseException:
             self.release()
             raise
@@ -56,7 +57,7 @@ class RunLock:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise _locked_error(path) from None
+                    raise describe_locked(str(path.parent), path.read_text(errors="replace")) from None
                 time.sleep(_RETRY_S)
             else:
                 return
@@ -83,20 +84,22 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _describe_holder() -> str:
+def name_holder() -> str:
+    """Return a line that tells others which process holds a lock; each is another."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started": started}) + "\n"
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "started": started, "token": uuid4().hex}
+    return json.dumps(holder) + "\n"
 
 
-def _locked_error(path: Path) -> StoreLockedError:
-    text = path.read_text(errors="replace")
+def describe_locked(place: str, holder: str) -> StoreLockedError:
+    """Return the error of a run that somebody else works on; `holder` is what that one's `name_holder` gave."""
     try:
-        holder = json.loads(text)
-        measured = f"process {holder['pid']} on {holder['host']}, since {holder['started']}"
+        named = json.loads(holder)
+        measured = f"process {named['pid']} on {named['host']}, since {named['started']}"
     except (ValueError, KeyError, TypeError):
         measured = "the other program has not written its name yet"
     return StoreLockedError(
-        f"{path.parent}: another morula is working in this run directory.",
+        f"{place}: another morula is working in this run directory.",
         measured=measured,
         cause="the same run was started twice, or a stopped one is still finishing",
         fix="wait for it or end it (`morula status` shows how far it is), or give another --run-dir",

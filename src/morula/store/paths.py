@@ -48,6 +48,11 @@ class RunPaths:
         return self.path / "store.sqlite"
 
     @property
+    def note(self) -> Path:
+        """Where the store is, if not here; see `places`."""
+        return self.path / "store.json"
+
+    @property
     def exports(self) -> Path:
         """Folder of exported lineages."""
         return self.path / "exports"
@@ -87,7 +92,7 @@ class RunPaths:
         """
         folder = Path(os.path.normpath(self.path.absolute()))
         full = Path(os.path.normpath(file.absolute()))
-        protected = {folder, folder / self.store.name, folder / self.lock.name}
+        protected = {folder, *(folder / path.name for path in (self.store, self.note, self.lock))}
         if not full.is_relative_to(folder) or full in protected:
             raise StoreError(
                 f"{file}: this cannot be a result of a stage.",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,8 +11,9 @@ from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Selection
 from morula.errors import StoreError
-from morula.store.connection import connect_for_reading, explained_sqlite_errors, read_transaction
-from morula.store.records import BlockCounts, FailedBlock, StageRecord
+from morula.store.database import Database
+from morula.store.places import Place, open_for_reading
+from morula.store.records import BlockCounts, FailedBlock, Region, StageRecord
 from morula.store.rows import (
     select_block_selections,
     select_confidence,
@@ -22,7 +21,6 @@ from morula.store.rows import (
     select_graph,
     select_selection,
 )
-from morula.store.schema import check_schema
 
 _STAGE_COLUMNS = (
     "id, name, fingerprint, settings, after, files, n_blocks, state, started, finished, seconds, error, summary"
@@ -34,38 +32,41 @@ class StoreReader:
 
     Parameters
     ----------
-    path
-        The SQLite file.
-    connection
+    place
+        Where it is.
+    database
         Open connection to it; closed with the reader.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path = path
-        self._connection = connection
+    def __init__(self, place: Place, database: Database) -> None:
+        self.place = place
+        self._database = database
+
+    @property
+    def name(self) -> str:
+        """Where it is, as messages show it."""
+        return self._database.name
 
     @classmethod
-    def open(cls, path: Path, *, busy_timeout_s: float = 30.0) -> Self:
+    def open(cls, place: Place, *, busy_timeout_s: float = 30.0) -> Self:
         """Open an existing store for reading.
 
         Raises
         ------
         StoreError
-            If there is no store here, or the file is something else.
+            If there is no store here, it is something else, or its database cannot be reached.
         StoreVersionError
             If another version of morula wrote it.
         """
-        connection = connect_for_reading(path, busy_timeout_s=busy_timeout_s)
-        try:
-            check_schema(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-        return cls(path, connection)
+        return cls(place, open_for_reading(place, busy_timeout_s=busy_timeout_s))
+
+    def is_claimed(self) -> bool:
+        """Say whether the database knows of a process that works on this run, on whatever machine."""
+        return self._database.is_claimed()
 
     def close(self) -> None:
         """Close the connection; a second call does nothing."""
-        self._connection.close()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -77,8 +78,8 @@ class StoreReader:
 
     def read_stages(self) -> tuple[StageRecord, ...]:
         """Return all stages begun so far, in the order they were begun."""
-        with explained_sqlite_errors(self.path):
-            rows = self._connection.execute(f"SELECT {_STAGE_COLUMNS} FROM stages ORDER BY id").fetchall()
+        with self._database.reading():
+            rows = self._database.execute(f"SELECT {_STAGE_COLUMNS} FROM stages ORDER BY id").fetchall()
         return tuple(_build_record(row) for row in rows)
 
     def find_stage(self, name: str) -> StageRecord | None:
@@ -96,7 +97,7 @@ class StoreReader:
         record = self.find_stage(name)
         if record is None or record.state != "done":
             raise StoreError(
-                f"{self.path}: {name} is not done.",
+                f"{self.name}: {name} is not done.",
                 measured="it has not begun" if record is None else f"its state is {record.state}",
                 fix="run `morula run` with this run directory: it goes on where it stopped",
             )
@@ -107,8 +108,8 @@ class StoreReader:
         query = (
             "SELECT block FROM blocks JOIN stages ON stages.id = stage WHERE stages.name = ? AND blocks.state = 'done'"
         )
-        with explained_sqlite_errors(self.path):
-            return frozenset(int(block) for (block,) in self._connection.execute(query, (stage,)))
+        with self._database.reading():
+            return frozenset(int(block) for (block,) in self._database.execute(query, (stage,)))
 
     def read_failed_blocks(self, stage: str) -> tuple[FailedBlock, ...]:
         """Return the blocks of a stage that failed, by index."""
@@ -116,8 +117,8 @@ class StoreReader:
             "SELECT block, blocks.name, attempts, blocks.error FROM blocks JOIN stages ON stages.id = stage "
             "WHERE stages.name = ? AND blocks.state = 'failed' ORDER BY block"
         )
-        with explained_sqlite_errors(self.path):
-            return tuple(FailedBlock(*row) for row in self._connection.execute(query, (stage,)))
+        with self._database.reading():
+            return tuple(FailedBlock(*row) for row in self._database.execute(query, (stage,)))
 
     def count_blocks(self, record: StageRecord) -> BlockCounts:
         """Count the blocks of a stage."""
@@ -126,19 +127,19 @@ class StoreReader:
             "count(*) FILTER (WHERE state = 'done' AND finished >= ?), "
             "coalesce(max(finished) FILTER (WHERE state = 'done'), 0.0) FROM blocks WHERE stage = ?"
         )
-        with explained_sqlite_errors(self.path):
-            return BlockCounts(*self._connection.execute(query, (record.started, record.id)).fetchone())
+        with self._database.reading():
+            return BlockCounts(*self._database.execute(query, (record.started, record.id)).fetchone())
 
-    def read_detections(self, stage: str = "detect") -> Detections:
-        """Return the detections of all blocks of a finished stage, sorted (cost: 2 s for 1e6).
+    def read_detections(self, stage: str = "detect", *, region: Region | None = None) -> Detections:
+        """Return the detections of a finished stage, sorted: all (cost: 2 s for 1e6), or those in a region, by index.
 
         Raises
         ------
         StoreError
             If the stage is not done, or the store is damaged.
         """
-        with read_transaction(self._connection, self.path):
-            return select_detections(self._connection, self.require_stage(stage).id)[0]
+        with self._database.reading():
+            return select_detections(self._database, self.require_stage(stage).id, region)[0]
 
     def read_graph(self, stage: str = "candidates") -> CandidateGraph:
         """Return the candidate graph of a finished stage, its edges as they were written.
@@ -148,13 +149,13 @@ class StoreReader:
         StoreError
             If the stage is not done or wrote no graph, or the store is damaged.
         """
-        with read_transaction(self._connection, self.path):
+        with self._database.reading():
             stage_id = self.require_stage(stage).id
             query = "SELECT detections_stage FROM graphs WHERE stage = ?"
-            row = self._connection.execute(query, (stage_id,)).fetchone()
+            row = self._database.execute(query, (stage_id,)).fetchone()
             if row is None:
-                raise StoreError(f"{self.path}: {stage} wrote no graph.", fix="name the stage that did")
-            return select_graph(self._connection, stage_id, int(row[0]))
+                raise StoreError(f"{self.name}: {stage} wrote no graph.", fix="name the stage that did")
+            return select_graph(self._database, stage_id, int(row[0]))
 
     def read_block_selections(self, stage: str) -> dict[int, Selection]:
         """Return what the blocks of a stage that are done have chosen, by number of the block.
@@ -167,14 +168,14 @@ class StoreReader:
         record = self.find_stage(stage)
         if record is None:
             return {}
-        with read_transaction(self._connection, self.path):
-            return select_block_selections(self._connection, record.id)
+        with self._database.reading():
+            return select_block_selections(self._database, record.id)
 
     def read_block_counts(self, stage: str) -> dict[int, int]:
         """Return the numbers that the blocks of a stage that are done came to, by number of the block."""
         query = "SELECT block, count FROM block_counts JOIN stages ON stages.id = stage WHERE name = ? ORDER BY block"
-        with explained_sqlite_errors(self.path):
-            return {int(block): int(count) for block, count in self._connection.execute(query, (stage,))}
+        with self._database.reading():
+            return {int(block): int(count) for block, count in self._database.execute(query, (stage,))}
 
     def read_selection(self, stage: str = "solve") -> Selection:
         """Return the selection of a finished stage; it belongs to the graph that was solved.
@@ -184,10 +185,10 @@ class StoreReader:
         StoreError
             If the stage is not done or wrote no selection, or the store is damaged.
         """
-        with read_transaction(self._connection, self.path):
-            selection = select_selection(self._connection, self.require_stage(stage).id)
+        with self._database.reading():
+            selection = select_selection(self._database, self.require_stage(stage).id)
         if selection is None:
-            raise StoreError(f"{self.path}: {stage} wrote no selection.", fix="name the stage that did")
+            raise StoreError(f"{self.name}: {stage} wrote no selection.", fix="name the stage that did")
         return selection
 
     def find_confidence(self, stage: str = "confidence") -> Confidence | None:
@@ -198,9 +199,9 @@ class StoreReader:
         StoreError
             If the store is damaged.
         """
-        with read_transaction(self._connection, self.path):
+        with self._database.reading():
             record = self.find_stage(stage)
-            return None if record is None or record.state != "done" else select_confidence(self._connection, record.id)
+            return None if record is None or record.state != "done" else select_confidence(self._database, record.id)
 
 
 def _build_record(row: tuple[object, ...]) -> StageRecord:

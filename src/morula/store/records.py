@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -99,3 +100,20 @@ class BlockCounts:
     failed: int
     done_since: int
     last_done: float
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A box of some frames; what lies on its lower sides is in it, on its upper sides not, so that boxes can be tiled.
+
+    Parameters
+    ----------
+    frames
+        The frames.
+    low_um, high_um
+        Its sides, z, y, x in µm; endless by default.
+    """
+
+    frames: range
+    low_um: tuple[float, float, float] = (-math.inf,) * 3
+    high_um: tuple[float, float, float] = (math.inf,) * 3

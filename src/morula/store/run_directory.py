@@ -17,7 +17,9 @@ from typing import Self
 from morula.store.disk import remove_path
 from morula.store.fingerprint import fingerprint
 from morula.store.lock import RunLock
+from morula.store.mounts import find_shared_disk
 from morula.store.paths import RunPaths
+from morula.store.places import choose_place, find_place, record_place
 from morula.store.plan import plan_stage
 from morula.store.reader import StoreReader
 from morula.store.records import StageRecord
@@ -59,15 +61,24 @@ class RunDirectory:
         self._lock = lock
 
     @classmethod
-    def open(cls, path: Path | str, *, busy_timeout_s: float = 30.0) -> Self:
+    def open(cls, path: Path | str, *, store: str | None = None, busy_timeout_s: float = 30.0) -> Self:
         """Open a run directory for work, creating it if there is none.
+
+        Parameters
+        ----------
+        path
+            The run directory.
+        store
+            Address of the database for its tables; by default where they are, and a file in the directory of a new run.
+        busy_timeout_s
+            How long other writers of the store are waited for.
 
         Raises
         ------
         StoreLockedError
             If another process works in it, or another program keeps its store locked.
         StoreError, StoreVersionError
-            If its store is damaged, something else, or of another version.
+            If its store is elsewhere, damaged, something else, or of another version, or cannot be reached.
         DiskError
             If it cannot be created or written to.
         """
@@ -75,7 +86,7 @@ class RunDirectory:
         paths.make_folder()
         lock = RunLock(paths.lock)
         try:
-            return cls(paths, lock, Store.open(paths.store, busy_timeout_s=busy_timeout_s))
+            return cls(paths, lock, _open_store(paths, store, busy_timeout_s))
         except BaseException:
             lock.release()
             raise
@@ -168,6 +179,25 @@ class RunDirectory:
         self.close()
 
 
+def _open_store(paths: RunPaths, url: str | None, busy_timeout_s: float) -> Store:
+    begun, place = find_place(paths), choose_place(paths, url)
+    if isinstance(place, Path) and (disk := find_shared_disk(paths.path)) is not None:
+        logger.warning(
+            "%s is on a disk that machines share (%s), where SQLite's locks do not hold: work on it from one machine "
+            "only, or put the run directory on a local disk, or give a database with --store postgresql://…",
+            paths.path,
+            disk,
+        )
+    store = Store.open(place, busy_timeout_s=busy_timeout_s, create=begun is None)
+    try:
+        store.claim()
+        record_place(paths, place)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
 @dataclass(frozen=True, slots=True)
 class RunView:
     """A run directory opened for reading only.
@@ -185,14 +215,22 @@ class RunView:
 
 
 @contextmanager
-def view_run(path: Path | str) -> Iterator[RunView]:
+def view_run(path: Path | str, *, store: str | None = None) -> Iterator[RunView]:
     """Open a run directory for reading, without a lock, also while it is being worked in.
+
+    Parameters
+    ----------
+    path
+        The run directory, which knows where its tables are.
+    store
+        The same address once more, where only this one has the password.
 
     Raises
     ------
     StoreError, StoreVersionError
-        If there is no run here, or not one of this version.
+        If there is no run here, or not one of this version, or its database cannot be reached.
     """
     paths = RunPaths(Path(path))
-    with StoreReader.open(paths.store) as store:
-        yield RunView(paths, store)
+    place = paths.store if find_place(paths) is None else choose_place(paths, store)
+    with StoreReader.open(place) as reader:
+        yield RunView(paths, reader)

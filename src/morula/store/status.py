@@ -11,6 +11,7 @@ from morula.errors import StoreError
 from morula.store.json_form import JsonValue
 from morula.store.lock import is_locked
 from morula.store.paths import RunPaths
+from morula.store.places import find_place
 from morula.store.reader import StoreReader
 from morula.store.records import StageRecord
 
@@ -86,10 +87,11 @@ def read_status(path: Path | str) -> RunStatus:
         raise StoreError(
             f"{path}: there is no run directory here.", fix="give the folder that was given to `morula run --run-dir`"
         )
-    running = is_locked(paths.lock)
-    if running and not paths.store.exists():
+    running, place = is_locked(paths.lock), find_place(paths)
+    if running and place is None:
         return RunStatus(path=str(path), running=True, stages=())  # it is just being created
-    with StoreReader.open(paths.store) as store:
+    with StoreReader.open(place or paths.store) as store:
+        running = running or store.is_claimed()
         stages = tuple(_describe_stage(store, record, running) for record in store.read_stages())
     return RunStatus(path=str(path), running=running, stages=stages)
 

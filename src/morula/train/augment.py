@@ -34,7 +34,7 @@ class Warp:
     matrix
         Rotation, mirror and scale, shape (3, 3).
     shift_um
-        Simulated drift of each of the three frames, shape (3, 3); zero for the middle one.
+        Simulated drift of each frame of the crop, shape (frames, 3); zero for the middle one.
     wave_vectors, wave_phases, wave_um
         Elastic part: a sum of sine waves; shapes (w, 3), (w,), (w, 3).
     """
@@ -46,8 +46,18 @@ class Warp:
     wave_phases: FloatArray
     wave_um: FloatArray
 
+    @property
+    def n_frames(self) -> int:
+        """Frames of the crop, the learned one in the middle."""
+        return len(self.shift_um)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether axes are only exchanged, mirrored and shifted: nothing is turned, stretched or bent."""
+        return not len(self.wave_phases) and bool(np.isin(self.matrix, (-1.0, 0.0, 1.0)).all())
+
     def to_movie(self, crop_um: FloatArray, frame: int) -> FloatArray:
-        """Movie positions of crop positions, shape (n, 3); `frame` is 0 for t−1, 1 for t, 2 for t+1."""
+        """Movie positions of crop positions, shape (n, 3); with three frames `frame` is 0 for t−1, 1 for t."""
         moved: FloatArray = crop_um @ self.matrix.T + self._elastic(crop_um) + self.centre_um + self.shift_um[frame]
         return moved
 
@@ -60,6 +70,12 @@ class Warp:
             crop = (affine - self._elastic(crop)) @ inverse
         return crop
 
+    def reach_um(self, half_um: FloatArray) -> float:
+        """Distance from the centre beyond which no movie position lands in a crop of half this size, µm, shape (3,)."""
+        stretch = float(np.linalg.norm(self.matrix, axis=0).max())
+        waves = float(np.linalg.norm(self.wave_um, axis=1).sum())
+        return stretch * float(np.linalg.norm(half_um)) + waves
+
     def _elastic(self, crop_um: FloatArray) -> FloatArray:
         displaced: FloatArray = np.sin(crop_um @ self.wave_vectors.T + self.wave_phases) @ self.wave_um
         return displaced
@@ -71,22 +87,23 @@ def draw_warp(
     crop_vox: FloatArray,
     voxel_size_um: FloatArray,
     params: TrainParams,
+    n_frames: int = 3,
 ) -> Warp:
-    """Draw a random warp around a movie position.
+    """Draw a random warp of `n_frames` frames around a movie position.
 
     Without rotation and waves, crop voxels fall exactly on movie voxels, so that the noise the network will meet in
     prediction is also met in training; `params.warp_share` says how often crops are interpolated instead.
     """
     isotropic = voxel_size_um.max() / voxel_size_um.min() < _ISOTROPIC
-    shift = np.zeros((3, 3))
-    shift[0], shift[2] = rng.normal(0.0, params.frame_shift_um, (2, 3))
+    shift = rng.normal(0.0, params.frame_shift_um, (n_frames, 3))
+    shift[n_frames // 2] = 0.0
     if rng.random() < params.warp_share:
         matrix = _rotation(rng, isotropic) * rng.choice([-1.0, 1.0], 3) * np.exp(rng.uniform(-_SCALE, _SCALE))
         waves = _draw_waves(rng, params.elastic_um)
     else:
         matrix = _transposition(rng, voxel_size_um) * rng.choice([-1.0, 1.0], 3)
         waves = (np.zeros((0, 3)), np.zeros(0), np.zeros((0, 3)))
-        half = (crop_vox - 1) / 2 % 1.0
+        half = (crop_vox[np.abs(matrix).argmax(axis=1)] - 1) / 2 % 1.0
         centre_um = (np.round(centre_um / voxel_size_um - half) + half) * voxel_size_um
         shift = np.round(shift / voxel_size_um) * voxel_size_um
     return Warp(centre_um, matrix, shift, *waves)
@@ -125,6 +142,7 @@ def change_intensity(rng: np.random.Generator, crop: np.ndarray, params: TrainPa
     """Scale, shift and add noise to normalised intensities, all frames of a crop alike."""
     gain = 1 + rng.uniform(-params.intensity_change, params.intensity_change)
     offset = rng.uniform(-params.intensity_change, params.intensity_change) / 3
-    noise = rng.normal(0, 1, crop.shape).astype(np.float32) * np.float32(rng.uniform(0, params.noise))
-    changed: np.ndarray = crop * np.float32(gain) + np.float32(offset) + noise
+    changed: np.ndarray = rng.standard_normal(crop.shape, np.float32)
+    changed *= np.float32(rng.uniform(0, params.noise))
+    changed += crop * np.float32(gain) + np.float32(offset)
     return changed

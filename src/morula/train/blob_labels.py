@@ -26,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 _TILE_UM = 120.0
 _MARGIN_RADII = 4.0
 _LOW_PERCENTILE = 10.0
+_BESIDE = 0.1  # of the median response: an annotation with less lies on no nucleus
 _WEAK_SHARE = 0.3
 _HIGHEST_SHARE = 0.8
 
@@ -82,21 +83,15 @@ def _blob_labels(movie: Movie, annotations: Tracks, params: TrainParams) -> Labe
         "%d clear and %d weak blobs beside %d annotations, which lie off their blobs by z, y, x = %s µm",
         is_clear.sum(), (~is_clear).sum(), annotations.n, np.round(offset, 2).tolist(),
     )  # fmt: skip
-    n = int(keep.sum())
-    return Labels(
-        t=frames[keep],
-        zyx_um=np.clip(positions[keep] + offset, 0.0, movie.extent_um),
-        kind=np.where(is_clear, LabelKind.CLEAR_BLOB, LabelKind.WEAK_BLOB),
-        mother_um=np.zeros((n, 3)),
-        has_mother=np.zeros(n, np.int64),
-        divides=np.zeros(n, np.int64),
-    )
+    kind = np.where(is_clear, LabelKind.CLEAR_BLOB, LabelKind.WEAK_BLOB)
+    return Labels.of_points(frames[keep], np.clip(positions[keep] + offset, 0.0, movie.extent_um), kind)
 
 
 def _choose_threshold(at_annotations: FloatArray, everywhere: FloatArray, params: TrainParams) -> float:
     """Choose the least response of a nucleus: far below the annotated ones, since dim and dividing nuclei are rarely
     annotated, but above the split between noise and nuclei."""
-    typical = float(np.percentile(at_annotations, _LOW_PERCENTILE))
+    beside = _BESIDE * np.median(at_annotations)
+    typical = float(np.percentile(at_annotations[at_annotations >= beside], _LOW_PERCENTILE))
     split = min(split_blob_responses(everywhere), _HIGHEST_SHARE * typical)
     return max(params.blob_threshold_share * typical, split)
 
@@ -123,6 +118,8 @@ def _blobs_near_annotations(
         except ChunkError as error:
             _LOG.warning("no blobs are sought in frame %d: %s", t, error.what)
             continue
+        if box.min() == box.max():
+            continue  # blank or saturated: the only maxima are those of rounding
         blobs = find_blobs(
             box,
             sigma_um=params.blob_sigma_um,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 import torch
@@ -35,6 +36,28 @@ class TrainingLog:
 
 
 @dataclass(slots=True)
+class BestWeights:
+    """The averaged weights that validation liked most so far.
+
+    Parameters
+    ----------
+    score
+        Their score, see `morula.train.stopping.score_validation`; minus infinity before the first validation.
+    iteration
+        When they were looked at.
+    waited
+        Validations since then.
+    weights
+        State of the averaged network; empty before the first validation.
+    """
+
+    score: float = -inf
+    iteration: int = 0
+    waited: int = 0
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class TrainingState:
     """What changes during training.
 
@@ -50,6 +73,11 @@ class TrainingState:
         Steps done.
     log
         Losses and validations so far.
+    best
+        The best weights so far, where early stopping asks for them.
+    parts
+        Parts that a batch is computed in; more than one once the device's memory was full. Not kept on disk: another
+        machine may have more.
     """
 
     network: nn.Module
@@ -57,6 +85,8 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     iteration: int
     log: TrainingLog
+    best: BestWeights = field(default_factory=BestWeights)
+    parts: int = 1
 
 
 def save_checkpoint(state: TrainingState, path: Path, fingerprint: str) -> None:
@@ -65,7 +95,13 @@ def save_checkpoint(state: TrainingState, path: Path, fingerprint: str) -> None:
     tensors |= {f"average.{k}": v.clone() for k, v in state.average.state_dict().items()}
     for index, moments in state.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value.clone() for name, value in moments.items()}
-    described = {"iteration": state.iteration, "log": state.log.columns, "recent": state.log.recent}
+    tensors |= {f"best.{k}": v.clone() for k, v in state.best.weights.items()}
+    described = {
+        "iteration": state.iteration,
+        "log": state.log.columns,
+        "recent": state.log.recent,
+        "best": [state.best.score, state.best.iteration, state.best.waited] if state.best.weights else None,
+    }
     write_tensors(tensors, path, {"fingerprint": fingerprint, "state": json.dumps(described)})
 
 
@@ -79,7 +115,8 @@ def resume_checkpoint(state: TrainingState, path: Path, fingerprint: str) -> boo
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         described = json.loads(metadata["state"])
         log = TrainingLog(described["log"], [(indicator, movement) for indicator, movement in described["recent"]])
-    except (FileNotFoundError, SafetensorError, KeyError, ValueError):
+        best = BestWeights(*(described["best"] or ()))
+    except (FileNotFoundError, SafetensorError, KeyError, ValueError, TypeError):
         return False
     state.network.load_state_dict(_under("network.", tensors))
     state.average.load_state_dict(_under("average.", tensors))
@@ -90,7 +127,13 @@ def resume_checkpoint(state: TrainingState, path: Path, fingerprint: str) -> boo
     state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
     state.iteration = described["iteration"]
     state.log = log
+    best.weights = {k: v.to(_device(state)) for k, v in _under("best.", tensors).items()}
+    state.best = best
     return True
+
+
+def _device(state: TrainingState) -> torch.device:
+    return next(state.average.parameters()).device
 
 
 def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

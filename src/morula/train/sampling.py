@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from morula.core.columns import FloatArray
 from morula.core.movie import Movie
@@ -16,13 +14,18 @@ from morula.errors import ChunkError, MovieError
 from morula.network.intensity import IntensityRange
 from morula.network.spec import NetworkSpec
 from morula.train.augment import Warp, change_intensity, draw_warp
+from morula.train.crowds import CROWD_PER_MASK, Pool, balance_crowds
+from morula.train.grids import Geometry
 from morula.train.labels import LabelKind, Labels
 from morula.train.params import TrainParams
 from morula.train.targets import CropPoints, Targets, draw_targets
+from morula.train.warping import sample_warped
 
 _LOG = logging.getLogger(__name__)
 _CACHE_BYTES = 256 * 2**20
 _REACH = 2.0  # mask radii beyond the crop from where points still matter
+_EVENTS, _EVENT_DRAWS = 2**31, 500  # the first sets these draws apart from those of any step
+_SINGLE_VALUE = 1e-5  # of normalised intensities: what interpolation makes of one
 _MOST_DRAWS = 50  # per crop, where pixels cannot be read
 
 
@@ -55,9 +58,15 @@ class FrameReader:
                 self._frames.popitem(last=False)
         self._frames.move_to_end(t)
         frame = self._frames[t]
+        if (start >= 0).all() and (stop <= frame.shape).all():
+            return frame[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
         index = [np.clip(np.arange(a, b), 0, size - 1) for a, b, size in zip(start, stop, frame.shape, strict=True)]
         box: np.ndarray = frame[np.ix_(*index)]
         return box
+
+    def around(self, t: int) -> SteadyReader:
+        """Return a reader of the frames around `t` that takes off what the whole image moved between them."""
+        return SteadyReader(self, t)
 
     def _read_frame(self, t: int) -> np.ndarray:
         if t in self._unreadable:
@@ -78,26 +87,21 @@ class FrameReader:
         return self.intensity.normalise(raw)
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """Grids of a crop: input voxels and output voxels, centred at zero, in µm."""
+class SteadyReader:
+    """Reads boxes of the frames around `middle`, each where what lies in the box in that frame is then."""
 
-    crop_vox: tuple[int, int, int]
-    input_um: np.ndarray
-    output_um: np.ndarray
+    def __init__(self, reader: FrameReader, middle: int) -> None:
+        self.movie = reader.movie
+        self._reader, self._middle = reader, middle
 
-    @classmethod
-    def of(cls, movie: Movie, spec: NetworkSpec, crop_outputs: tuple[int, int, int]) -> Geometry:
-        """Lay out a crop of about this many output voxels; no larger than the movie needs."""
-        total, stem = np.array(spec.total_stride), np.array(spec.stem_stride)
-        wanted = np.minimum(np.array(crop_outputs) * stem, movie.shape[1:])
-        vox = np.ceil(wanted / total).astype(int) * total
-        size = movie.voxel_size_um
-        fine = [(np.arange(n) - (n - 1) / 2) * s for n, s in zip(vox, size, strict=True)]
-        coarse = [axis.reshape(-1, step).mean(axis=1) for axis, step in zip(fine, stem, strict=True)]
-        grids = [np.stack(np.meshgrid(*axes, indexing="ij"), -1).astype(np.float32) for axes in (fine, coarse)]
-        z, y, x = (int(n) for n in vox)
-        return cls((z, y, x), *grids)
+    def read(self, t: int, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """Read a box of frame `t`, moved by the movie's drift since the middle frame; as `FrameReader.read`."""
+        offset = self.movie.offset_vox(self._middle, t - self._middle)
+        return self._reader.read(t, start + offset, stop + offset)
+
+
+class _BlankCropError(MovieError):
+    """A crop around a label that shows nothing."""
 
 
 class CropSampler:
@@ -116,27 +120,55 @@ class CropSampler:
     def __init__(self, reader: FrameReader, labels: Labels, spec: NetworkSpec, params: TrainParams) -> None:
         self.reader, self.labels, self.params = reader, labels, params
         self.geometry = Geometry.of(reader.movie, spec, params.crop_outputs)
+        self._n_frames = spec.input_frames
+        self._half_um = self.geometry.outputs.reach_um + _REACH * params.mask_radius_um
         annotated = labels.kind == LabelKind.ANNOTATION
-        self._annotated = np.flatnonzero(annotated)
-        self._dividing = np.flatnonzero(annotated & (labels.divides == 1))
-        self._clear = np.flatnonzero(labels.kind != LabelKind.WEAK_BLOB)
+        crowd = balance_crowds(labels, CROWD_PER_MASK * params.mask_radius_um, params.density_balance)
+        self._annotated = Pool.of(annotated, crowd)
+        self._dividing = Pool.of(annotated & labels.at_division, crowd)
+        self._clear = Pool.of(labels.kind != LabelKind.WEAK_BLOB, crowd)
         self._left_out: set[str] = set()
 
-    def draw_batch(self, iteration: int) -> tuple[torch.Tensor, list[Targets]]:
-        """Return input crops, shape (batch, 3, z, y, x), and their targets: a function of seed and iteration alone.
+    def draw_batch(self, iteration: int, *, rank: int = 0, ranks: int = 1) -> tuple[torch.Tensor, list[Targets]]:
+        """Return input crops, shape (batch, frames, z, y, x), and their targets.
 
-        Crops that cannot be read are drawn again elsewhere, with a warning; `ChunkError` if 50 in a row cannot.
+        Each crop is a function of the seed, the iteration and its number in the batch, so that several processes
+        together draw what one alone draws. Crops that cannot be read, or show a single value, are drawn again
+        elsewhere, with a warning; `MovieError` if 50 in a row are so.
+
+        Parameters
+        ----------
+        iteration
+            Step of the training.
+        rank, ranks
+            Every `ranks`-th crop of the batch is drawn, from number `rank`.
         """
-        rng = np.random.default_rng([self.params.seed, iteration])
-        drawn = [self._draw_readable(rng) for _ in range(self.params.batch_size)]
+        numbers = range(rank, self.params.batch_size, ranks)
+        drawn = [self._draw_readable(np.random.default_rng([self.params.seed, iteration, i])) for i in numbers]
         crops, targets = zip(*drawn, strict=True)
         return torch.from_numpy(np.stack(crops).astype(np.float32)), list(targets)
+
+    def measure_event_shares(self) -> FloatArray:
+        """Share of mothers in their last frame, and of daughters in their first, among the points of the crops drawn.
+
+        Counted over 500 draws of their own, without reading a pixel, where it is known; shape (2,), NaN where nobody
+        knows.
+        """
+        rng = np.random.default_rng([self.params.seed, _EVENTS])
+        drawn = []
+        for _ in range(_EVENT_DRAWS):
+            row = self._draw_row(rng)
+            drawn.append(self._points(int(self.labels.t[row]), self._draw_warp(rng, row)).events)
+        events = np.concatenate(drawn)
+        known = (events >= 0).sum(axis=0)
+        shares: FloatArray = np.where(known > 0, (events == 1).sum(axis=0) / np.maximum(known, 1), np.nan)
+        return shares
 
     def _draw_readable(self, rng: np.random.Generator) -> tuple[np.ndarray, Targets]:
         for _ in range(_MOST_DRAWS - 1):
             try:
                 return self._draw_crop(rng)
-            except ChunkError as error:
+            except (ChunkError, _BlankCropError) as error:
                 if error.what not in self._left_out:
                     self._left_out.add(error.what)
                     _LOG.warning("left out of training: %s", error.what)
@@ -146,16 +178,32 @@ class CropSampler:
         row = self._draw_row(rng)
         warp = self._draw_warp(rng, row)
         t = int(self.labels.t[row])
-        crop = change_intensity(rng, sample_warped(self.reader, t, warp, self.geometry), self.params)
-        return crop, draw_targets(self._points(t, warp), self.geometry.output_um, self.params)
+        pixels = sample_warped(self.reader.around(t), t, warp, self.geometry)
+        self._check_blank(pixels, t)
+        crop = change_intensity(rng, pixels, self.params)
+        points = self._points(t, warp)
+        return crop, draw_targets(points, self.geometry.outputs, self.geometry.vectors, self.params)
+
+    def _check_blank(self, pixels: np.ndarray, t: int) -> None:
+        """Refuse a crop without an image, or beside a saturated one; a black frame before or after is an input too."""
+        low, high = pixels.min(axis=(1, 2, 3)), pixels.max(axis=(1, 2, 3))
+        single, middle = high - low < _SINGLE_VALUE, len(pixels) // 2
+        refused = single & ((low > 1.0) | (np.arange(len(pixels)) == middle))
+        if refused.any():
+            frame = min(max(t + int(refused.argmax()) - middle, 0), self.reader.movie.n_frames - 1)
+            raise _BlankCropError(
+                f"{self.reader.movie.name}: frame {frame} is constant around an annotation.",
+                cause="blank or saturated frames, or annotations of another movie",
+                fix="look at the movie there, and annotate frames that show nuclei",
+            )
 
     def _draw_row(self, rng: np.random.Generator) -> int:
         lot = rng.random()
-        if lot < self.params.division_share and len(self._dividing):
-            return int(rng.choice(self._dividing))
+        if lot < self.params.division_share and len(self._dividing.rows):
+            return self._dividing.draw(rng)
         if self.params.background != "paper" and lot > 1 - self.params.random_share:
-            return int(rng.choice(self._clear))
-        return int(rng.choice(self._annotated))
+            return self._clear.draw(rng)
+        return self._annotated.draw(rng)
 
     def _draw_warp(self, rng: np.random.Generator, row: int) -> Warp:
         voxel = self.reader.movie.voxel_size_um
@@ -164,34 +212,18 @@ class CropSampler:
         extent = self.reader.movie.extent_um
         half = np.minimum(crop_vox * voxel, extent) / 2
         centre = np.clip(self.labels.zyx_um[row] + jitter, half, np.maximum(extent - half, half))
-        return draw_warp(rng, centre, crop_vox, voxel, self.params)
+        shown = np.array(self.geometry.inputs.shape)
+        return draw_warp(rng, centre, shown, voxel, self.params, self._n_frames)
 
     def _points(self, t: int, warp: Warp) -> CropPoints:
-        rows = self.labels.frame(t)
-        crop = warp.to_crop(self.labels.zyx_um[rows], 1)
-        reach = np.abs(self.geometry.output_um.reshape(-1, 3)).max(axis=0)
-        margin = _REACH * self.params.mask_radius_um
-        inside = (np.abs(crop) <= reach + margin).all(axis=1)
-        mother = warp.to_crop(self.labels.mother_um[rows][inside], 0)
-        return CropPoints(
-            crop[inside], mother, self.labels.kind[rows][inside], self.labels.has_mother[rows][inside].astype(bool)
-        )
-
-
-def sample_warped(reader: FrameReader, t: int, warp: Warp, geometry: Geometry) -> np.ndarray:
-    """Sample frames t−1, t, t+1 through a warp by linear interpolation, shape (3, *geometry.crop_vox), float32."""
-    voxel = reader.movie.voxel_size_um
-    middle = warp.to_movie(geometry.input_um.reshape(-1, 3), 1) / voxel
-    by_axis = np.ascontiguousarray(middle.T)
-    lowest, highest = by_axis.min(axis=1), by_axis.max(axis=1)
-    frames = []
-    for frame in range(3):
-        shift = (warp.shift_um[frame] - warp.shift_um[1]) / voxel
-        where: FloatArray = middle + shift
-        start = np.floor(lowest + shift).astype(int)
-        stop = np.ceil(highest + shift).astype(int) + 2
-        box = torch.from_numpy(np.ascontiguousarray(reader.read(t + frame - 1, start, stop)))[None, None]
-        scaled = (where - start) * (2 / (np.array(box.shape[2:]) - 1)) - 1
-        grid = torch.from_numpy(scaled[:, ::-1].astype(np.float32)).reshape(1, *geometry.crop_vox, 3)
-        frames.append(functional.grid_sample(box, grid, align_corners=True, padding_mode="border")[0, 0].numpy())
-    return np.stack(frames)
+        middle = warp.n_frames // 2
+        around = self.labels.frame(t)
+        offset = self.labels.zyx_um[around] - warp.centre_um
+        rows = around.start + np.flatnonzero((offset**2).sum(axis=1) <= warp.reach_um(self._half_um) ** 2)
+        crop = warp.to_crop(self.labels.zyx_um[rows], middle)
+        inside = (np.abs(crop) <= self._half_um).all(axis=1)
+        near = self.labels.rows(rows[inside])
+        mother = warp.to_crop(near.mother_um + self.reader.movie.drift_um(t), middle - 1)
+        events = np.stack([near.divides, near.born], axis=1)
+        size = near.size if self.params.follow_radius else np.ones(len(near.t))
+        return CropPoints(crop[inside], mother, near.kind, near.has_mother.astype(bool), events, size)

@@ -17,7 +17,8 @@ from morula.core.history import TrainingHistory
 from morula.core.lineages import Lineages
 from morula.core.tracks import Tracks
 from morula.network.model import Model
-from morula.train.labels import LabelKind, Labels, annotation_labels, join_labels
+from morula.train.labels import MERGE_PER_MASK, LabelKind, Labels, annotation_labels, join_labels
+from morula.train.params import TrainParams
 
 _FEWEST_FRAMES = 4
 _RECALL_MARGIN = 0.03
@@ -43,6 +44,30 @@ class Teacher:
     detections: Detections
 
 
+def add_lineages(labels: Labels, teacher: Teacher, annotations: Tracks, params: TrainParams) -> Labels:
+    """Return the labels of the second round: lineages take the place of the blobs they lie on.
+
+    Clear blobs that no lineage has taken stay nuclei: many are second daughters the first round missed, which would
+    otherwise lie in the ball around their sister and be taught to be background.
+
+    Parameters
+    ----------
+    labels
+        Annotations and blobs, as in the first round.
+    teacher
+        Outcome of the first round.
+    annotations
+        Hand-made points, which win over lineages.
+    params
+        What is one nucleus.
+    """
+    radius_um = MERGE_PER_MASK * params.mask_radius_um
+    taught = teacher_labels(teacher, annotations, radius_um)
+    believed, _ = taught.split(LabelKind.LINEAGE)
+    blobs, others = labels.split(LabelKind.CLEAR_BLOB, LabelKind.WEAK_BLOB)
+    return join_labels([others, taught, drop_near(blobs, believed, radius_um)])
+
+
 def teacher_labels(teacher: Teacher, annotations: Tracks, radius_um: float) -> Labels:
     """Turn lineages into labels, and detections outside them into points where nothing is known.
 
@@ -58,11 +83,11 @@ def teacher_labels(teacher: Teacher, annotations: Tracks, radius_um: float) -> L
     tracks = teacher.lineages.tracks
     believed = _spans(teacher.lineages) >= _FEWEST_FRAMES
     sure = annotation_labels(tracks).rows(believed).with_kind(LabelKind.LINEAGE)
-    sure = replace(sure, divides=np.zeros(len(sure.t), np.int64))  # not trusted enough to be drawn more often
+    nobody = np.full(len(sure.t), -1)
+    sure = replace(sure, divides=nobody, born=nobody)  # divisions are where lineages are most often wrong
     sure = _without(sure, annotations.t, annotations.zyx_um, radius_um)
     found = teacher.detections
-    nothing = np.zeros(found.n, np.int64)
-    unsure = Labels(found.t, found.zyx_um, nothing + LabelKind.WEAK_BLOB, np.zeros((found.n, 3)), nothing, nothing)
+    unsure = Labels.of_points(found.t, found.zyx_um, np.full(found.n, LabelKind.WEAK_BLOB))
     unsure = _without(unsure, annotations.t, annotations.zyx_um, radius_um)
     unsure = _without(unsure, sure.t, sure.zyx_um, radius_um)
     return join_labels([sure, unsure])

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 
 from morula.core.tracks import Tracks
 from morula.errors import ChunkError
-from morula.network.fast import FastNetwork
+from morula.network.prediction import Prediction
 from morula.network.spec import NetworkSpec
 from morula.peaks.maxima import find_peaks
+from morula.train.grids import Geometry
 from morula.train.params import TrainParams
-from morula.train.sampling import FrameReader, Geometry
+from morula.train.sampling import FrameReader
 
 _MAX_POINTS = 60
 _THRESHOLD = 0.3
@@ -41,7 +43,7 @@ class ValidationResult:
 
 @torch.inference_mode()
 def validate_network(
-    network: FastNetwork, spec: NetworkSpec, reader: FrameReader, held_out: Tracks, params: TrainParams
+    network: nn.Module, spec: NetworkSpec, reader: FrameReader, held_out: Tracks, params: TrainParams
 ) -> ValidationResult:
     """Run the network around at most 60 evenly chosen held-out points."""
     rows = (
@@ -52,14 +54,15 @@ def validate_network(
     for row in rows:
         point, t = held_out.zyx_um[row], int(held_out.t[row])
         try:
-            start, output = _predict_around(network, spec, reader, geometry, point, t)
+            start, indicator, movement_um = _predict_around(network, spec, reader, geometry, point, t)
         except ChunkError:  # said when training met the same pixels
             continue
-        found.append(_is_found(output[0], start, point, spec, reader, params))
+        found.append(_is_found(indicator, start, point, spec, reader, params))
         parent = held_out.parent_row[row]
         if parent >= 0 and held_out.t[parent] == t - 1:
             movement = held_out.zyx_um[parent] - point
-            error.append(np.linalg.norm(_vector_at(output, start, point, spec, reader) - movement))
+            predicted = _vector_at(movement_um, start, point, spec, reader) - reader.movie.drift_um(t)
+            error.append(np.linalg.norm(predicted - movement))
             length.append(np.linalg.norm(movement))
     nan = float("nan")
     return ValidationResult(
@@ -70,16 +73,16 @@ def validate_network(
 
 
 def _predict_around(
-    network: FastNetwork, spec: NetworkSpec, reader: FrameReader, geometry: Geometry, point: np.ndarray, t: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Predict a crop around a point; returns its first voxel (a multiple of the total stride) and the four outputs."""
-    total, crop = np.array(spec.total_stride), np.array(geometry.crop_vox)
+    network: nn.Module, spec: NetworkSpec, reader: FrameReader, geometry: Geometry, point: np.ndarray, t: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Predict a crop around a point: its first voxel (a multiple of the total stride), indicator and movement."""
+    total, crop, trim = np.array(spec.total_stride), np.array(geometry.crop_vox), np.array(spec.trim_vox)
     last = np.maximum(-(-np.array(reader.movie.shape[1:]) // total) * total - crop, 0)
     start = np.clip(np.round((point / reader.movie.voxel_size_um - crop / 2) / total) * total, 0, last).astype(int)
-    frames = np.stack([reader.read(t + f - 1, start, start + crop) for f in range(3)])
-    output = network(torch.from_numpy(np.ascontiguousarray(frames))[None].to(next(network.parameters()).device))[0]
-    output[0] = torch.sigmoid(output[0])
-    return start, output.cpu().numpy()
+    around, steady = range(-spec.frames_around, spec.frames_around + 1), reader.around(t)
+    frames = np.stack([steady.read(t + offset, start - trim, start + crop + trim) for offset in around])
+    said: Prediction = network(torch.from_numpy(frames)[None].to(next(network.parameters()).device))
+    return start, torch.sigmoid(said.indicator[0]).cpu().numpy(), said.movement_um[0].cpu().numpy()
 
 
 def _is_found(
@@ -96,18 +99,18 @@ def _is_found(
         window_um=np.maximum(radius, 1.01 * np.array(spec.output_voxel_um)),
         voxel_size_um=np.array(spec.output_voxel_um),
         threshold=_THRESHOLD,
-        origin_vox=tuple(start // np.array(spec.stem_stride)),
+        origin_vox=tuple(start // np.array(spec.output_stride)),
     )
     where = spec.output_centre_um(peaks.refined_vox, reader.movie.voxel_size_um)
     return bool((np.linalg.norm(where - point, axis=1) < radius).any())
 
 
 def _vector_at(
-    output: np.ndarray, start: np.ndarray, point: np.ndarray, spec: NetworkSpec, reader: FrameReader
+    movement_um: np.ndarray, start: np.ndarray, point: np.ndarray, spec: NetworkSpec, reader: FrameReader
 ) -> np.ndarray:
-    stride, voxel = np.array(spec.stem_stride), reader.movie.voxel_size_um
+    stride, voxel = np.array(spec.vector_stride), reader.movie.voxel_size_um
     index = np.round((point / voxel - start - (stride - 1) / 2) / stride).astype(int)
-    index = np.clip(index, 0, np.array(output.shape[1:]) - 1)
-    centre = spec.output_centre_um(index + start // stride, voxel)
-    vector: np.ndarray = output[1:, index[0], index[1], index[2]] + centre - point
+    index = np.clip(index, 0, np.array(movement_um.shape[1:]) - 1)
+    centre = spec.vector_centre_um(index + start // stride, voxel)
+    vector: np.ndarray = movement_um[:, index[0], index[1], index[2]] + centre - point
     return vector

@@ -24,7 +24,7 @@ class Mistakes:
     Parameters
     ----------
     slope
-        Features of the right forest minus those of the wrong one in each part, shape (k, 7): times the weights, how
+        Features of the right forest minus those of the wrong one in each part, shape (k, 8): times the weights, how
         much dearer the right one is there.
     errors
         Labels that the wrong forest goes against in each part, less those the right one goes against, shape (k,).

@@ -1,10 +1,10 @@
-"""The front door of tuning by learning: learn the weights, take them unless annotations clearly speak against it."""
+"""The front door of tuning by learning: learn the weights, take them if they make fewer errors on the annotations."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
-from math import sqrt
 
 from morula.core.columns import FloatArray
 from morula.core.graph import CandidateGraph
@@ -12,12 +12,13 @@ from morula.core.progress import Progress, ProgressSink, ignore_progress
 from morula.core.tracks import Tracks
 from morula.evaluate.params import EvaluateParams
 from morula.solve.params import SolveParams
-from morula.tune.learn import learn_weights
+from morula.tune.learn import LearnedWeights, learn_weights
 from morula.tune.params import TuneParams
 from morula.tune.probe import MOST_PROBES, probe_weights
 from morula.tune.weights import TunedWeights, count_errors, keep_given, read_weights
 
 _LOG = logging.getLogger(__name__)
+_FEWEST_ERRORS = 5
 
 
 def tune_by_learning(
@@ -32,9 +33,8 @@ def tune_by_learning(
 ) -> TunedWeights:
     """Learn the cost weights, and probe around them for fewer errors on the annotations.
 
-    The given weights are kept if the learned ones make clearly more errors: by more than one standard error, the root
-    of the count. Ties go to what was learned: it depends on every margin around the annotations, where the count
-    depends on the few that were crossed.
+    The given weights are kept unless the learned ones make fewer errors, and without learning where they make fewer
+    than five: so few say next to nothing about the weights, and what is learned from them is chance (design/0023).
 
     Parameters
     ----------
@@ -56,6 +56,14 @@ def tune_by_learning(
     kept = keep_given(solve, params, annotations)
     if kept is not None:
         return kept
+    count = partial(_count, graph, annotations, evaluate, extent_um)
+    before, links = count(solve), len(annotations.edges)
+    if before < _FEWEST_ERRORS:
+        reason = (
+            f"the given weights are kept: their {before} errors on {links} validation links are too few to learn from"
+        )
+        _LOG.info("tune: %s", reason)
+        return TunedWeights(solve, before, ((read_weights(solve), before),), reason)
     learned = learn_weights(
         graph,
         annotations,
@@ -65,8 +73,20 @@ def tune_by_learning(
         extent_um=extent_um,
         progress=progress,
     )
-    count = partial(_count, graph, annotations, evaluate, extent_um)
-    before, best = count(solve), learned.params
+    return _choose(solve, before, learned, count, params, links, progress)
+
+
+def _choose(
+    solve: SolveParams,
+    before: int,
+    learned: LearnedWeights,
+    count: Callable[[SolveParams], int],
+    params: TuneParams,
+    links: int,
+    progress: ProgressSink,
+) -> TunedWeights:
+    """Take learned weights, or better ones near them, if they make fewer errors than the given ones."""
+    best = learned.params
     errors = count(best)
     tried = [(solve, before), (best, errors)]
     for probe, found in probe_weights(best, errors, count) if params.learn_probes else ():
@@ -74,9 +94,8 @@ def tune_by_learning(
         if found < errors:
             best, errors = probe, found
         progress(Progress("tune", len(tried), MOST_PROBES + 2, "weights", f"fewest errors {errors}"))
-    worse = errors > before + sqrt(before)
-    links = len(annotations.edges)
-    if worse:
+    kept_given = errors >= before
+    if kept_given:
         reason = f"the given weights are kept: {before} errors on {links} validation links, {errors} with learned ones"
     else:
         reason = (
@@ -85,7 +104,7 @@ def tune_by_learning(
         )
     _LOG.info("tune: %s", reason)
     counted = tuple((read_weights(one), found) for one, found in tried)
-    return TunedWeights(solve if worse else best, before if worse else errors, counted, reason)
+    return TunedWeights(solve if kept_given else best, min(before, errors), counted, reason)
 
 
 def _count(

@@ -14,6 +14,7 @@ from morula.core.columns import BoolArray, FloatArray, IntArray, ReadOnlyColumns
 from morula.core.graph import CandidateGraph
 from morula.solve.params import SolveParams
 from morula.solve.problem.costs import Costs, price_graph
+from morula.solve.problem.evidence import weigh_divisions
 
 NAMES = (
     "node_constant",
@@ -21,6 +22,7 @@ NAMES = (
     "edge_distance_weight",
     "start_cost",
     "division_cost",
+    "division_score_weight",
     "end_cost",
     "skip_cost",
 )
@@ -49,6 +51,8 @@ class Features(ReadOnlyColumns):
         Distance of each link and number of frames it leaves out, shape (m,).
     start, division, end
         1 where a track that begins, a division, a track that ends costs something, 0 where it is free, shape (n,).
+    evidence
+        What the network's division scores say for a division, shape (n,), see `weigh_divisions`.
     """
 
     edges: IntArray
@@ -57,12 +61,13 @@ class Features(ReadOnlyColumns):
     skipped: FloatArray
     start: FloatArray
     division: FloatArray
+    evidence: FloatArray
     end: FloatArray
 
     @classmethod
     def of(cls, graph: CandidateGraph, params: SolveParams, *, extent_um: FloatArray | None = None) -> Features:
         """Read the features of a graph; arguments as for `price_graph`."""
-        once = dict.fromkeys(NAMES, 1.0) | {"node_constant": 0.0, "skip_cost": 0.0}
+        once = dict.fromkeys(NAMES, 1.0) | dict.fromkeys(("node_constant", "division_score_weight", "skip_cost"), 0.0)
         unit = price_graph(graph, replace(params, **once), extent_um=extent_um)  # type: ignore[arg-type]
         t = graph.nodes.t
         return cls(
@@ -72,6 +77,7 @@ class Features(ReadOnlyColumns):
             skipped=(t[graph.edges[:, 1]] - t[graph.edges[:, 0]] - 1).astype(np.float64),
             start=unit.start,
             division=unit.division,
+            evidence=weigh_divisions(graph),
             end=unit.end,
         )
 
@@ -80,14 +86,19 @@ class Features(ReadOnlyColumns):
         """Number of nodes."""
         return len(self.score)
 
+    def find_silent(self) -> frozenset[str]:
+        """Return the weights that no choice can depend on, because what they are multiplied with is 0 throughout."""
+        columns = {"division_score_weight": self.evidence, "skip_cost": self.skipped}
+        return frozenset(name for name, values in columns.items() if not values.any())
+
     def price(self, weights: FloatArray) -> Costs:
         """Return the costs that weights, in the order of `NAMES`, give."""
-        constant, score, distance, start, division, end, skip = weights.tolist()
+        constant, score, distance, start, division, division_score, end, skip = weights.tolist()
         return Costs(
             node=constant + score * self.score,
             edge=distance * self.distance_um + skip * self.skipped,
             start=start * self.start,
-            division=division * self.division,
+            division=division * self.division + division_score * self.evidence,
             end=end * self.end,
         )
 
@@ -106,7 +117,7 @@ class Features(ReadOnlyColumns):
         Returns
         -------
         sums
-            Shape (n_parts, 7), columns in the order of `NAMES`: times the weights, the cost of each part.
+            Shape (n_parts, 8), columns in the order of `NAMES`: times the weights, the cost of each part.
         """
         parent, child = self.edges.T
         parents = np.bincount(child[choice.edge], minlength=self.n)
@@ -124,6 +135,7 @@ class Features(ReadOnlyColumns):
                 add(self.distance_um, choice.edge, of_edge),
                 add(self.start, choice.node & (parents == 0), part),
                 add(self.division, children == 2, part),
+                add(self.evidence, children == 2, part),
                 add(self.end, choice.node & (children == 0), part),
                 add(self.skipped, choice.edge, of_edge),
             ],
@@ -152,6 +164,7 @@ class Features(ReadOnlyColumns):
             skipped=self.skipped[kept],
             start=start[inside],
             division=self.division[inside],
+            evidence=self.evidence[inside],
             end=end[inside],
         )
         return cut, kept

@@ -58,12 +58,18 @@ class GridWork:
 
 def list_candidates(params: TuneParams, solve: SolveParams) -> list[SolveParams]:
     """Return the given settings and every point of the grid, in the order of the axes."""
-    axes = (params.break_even_scores, params.node_score_weights, params.start_costs, params.division_costs)
+    evidence = params.division_score_weights or (solve.division_score_weight,)
+    axes = (params.break_even_scores, params.node_score_weights, params.start_costs, params.division_costs, evidence)
     grid = [
         replace(
-            solve, node_constant=-weight * score, node_score_weight=weight, start_cost=start, division_cost=division
+            solve,
+            node_constant=-weight * score,
+            node_score_weight=weight,
+            start_cost=start,
+            division_cost=division,
+            division_score_weight=speaks,
         )
-        for score, weight, start, division in product(*axes)
+        for score, weight, start, division, speaks in product(*axes)
     ]
     return [solve, *grid]
 

@@ -122,7 +122,7 @@ def learn_weights(
         np.array([getattr(given, name) for name in NAMES], np.float64), graph.nodes.score[labels.node == IN]
     )
     features = Features.of(graph, given, extent_um=extent_um)
-    prior = Prior.around(start, spread=spread, skips=bool(features.skipped.any()))
+    prior = Prior.around(start, spread=spread, silent=features.find_silent())
     lesson = _Lesson(*cut_around(features, labels), progress)
     point = prior.begin()
     for _ in range(_ROUNDS):

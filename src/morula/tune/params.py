@@ -34,7 +34,7 @@ class TuneParams:
     """With "learn": whether weights near the learned ones are tried as well, up to twelve, each a solution of the whole
     graph, and taken if they make fewer errors on the annotations. Switch it off where one solution takes long: the
     cells that nobody annotated hardly gain (design/0023)."""
-    break_even_scores: tuple[float, ...] = (0.2, 0.3)
+    break_even_scores: tuple[float, ...] = (0.1, 0.2)
     """With "grid": scores at which a detection costs nothing by itself; gives ``solve.node_constant``."""
     node_score_weights: tuple[float, ...] = (-20.0, -30.0)
     """With "grid": values of ``solve.node_score_weight``."""
@@ -42,5 +42,8 @@ class TuneParams:
     """With "grid": values of ``solve.start_cost``."""
     division_costs: tuple[float, ...] = (4.0, 6.0, 9.0, 13.0)
     """With "grid": values of ``solve.division_cost``."""
+    division_score_weights: tuple[float, ...] = ()
+    """With "grid": values of ``solve.division_score_weight``; with none, it stays as it is. Three values make three
+    times as many points, for a weight that "learn" finds as well."""
     fewest_links: int = Field(default=20, ge=1)
     """With fewer validation links than this, chance would choose: the weights in ``[solve]`` are used."""

@@ -7,6 +7,7 @@ says how many errors a typical cost is worth.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,7 @@ def calibrate_scores(given: FloatArray, scores: FloatArray) -> FloatArray:
     Parameters
     ----------
     given
-        Weights in the order of `NAMES`, shape (7,).
+        Weights in the order of `NAMES`, shape (8,).
     scores
         Scores of the detections taken for annotated cells, shape (k,).
 
@@ -62,6 +63,13 @@ def calibrate_scores(given: FloatArray, scores: FloatArray) -> FloatArray:
     return calibrated
 
 
+_EVENTS = ("start_cost", "division_cost", "division_score_weight", "end_cost", "skip_cost")
+"""Weights with an axis of their own."""
+
+_IS_SCORE = np.array([name.endswith("_score_weight") for name in NAMES])
+"""Weights that are negative where they are not given otherwise: what they are multiplied with speaks for a choice."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prior:
     """The given weights and the room around them.
@@ -69,7 +77,7 @@ class Prior:
     Parameters
     ----------
     axes
-        Columns: what one step along each coordinate adds to the weights, shape (7, k). The first is the scale: the
+        Columns: what one step along each coordinate adds to the weights, shape (8, k). The first is the scale: the
         given weights themselves.
     spread
         Relative departure that counts as half an error.
@@ -79,17 +87,17 @@ class Prior:
     spread: float
 
     @classmethod
-    def around(cls, given: FloatArray, *, spread: float, skips: bool) -> Prior:
-        """Make the coordinates for given weights, shape (7,); without `skips`, the skip cost stays as it is."""
-        constant, score, _, start, division, _, _ = given.tolist()
+    def around(cls, given: FloatArray, *, spread: float, silent: Collection[str] = ()) -> Prior:
+        """Make the coordinates for given weights, shape (8,); those that are `silent` stay as they are."""
+        constant, score, _, start, division, *_ = given.tolist()
         unit = max(abs(start), abs(division)) or float(np.abs(given).max()) or 1.0
         scale = given / unit
         more_score = np.zeros(len(NAMES))
         more_score[:2] = np.array([constant, score]) / unit * _SCORE
         higher_break_even = np.zeros(len(NAMES))
         higher_break_even[0] = (abs(score) or unit) / unit * _BREAK_EVEN
-        last = len(NAMES) if skips else NAMES.index("skip_cost")
-        events = np.diag(np.maximum(np.abs(scale), _LEAST_SIZE))[NAMES.index("start_cost") : last]
+        events = np.diag(np.maximum(np.abs(scale), _LEAST_SIZE))
+        events = events[[row for row, name in enumerate(NAMES) if name in _EVENTS and name not in silent]]
         return cls(axes=np.column_stack([scale, more_score, higher_break_even, *events]), spread=spread)
 
     def begin(self) -> FloatArray:
@@ -117,7 +125,7 @@ class Prior:
         Its sides keep the sign of every weight but the node constant, and the break-even above half of the given one.
         """
         k = self.axes.shape[1]
-        sign = np.where(self.axes[1:, 0] < 0, -1.0, 1.0)
+        sign = np.where((self.axes[1:, 0] < 0) | (self.axes[1:, 0] == 0) & _IS_SCORE[1:], -1.0, 1.0)
         constant, score = self.axes[:2, 0].tolist()
         lowest = -_LOWEST_BREAK_EVEN * constant / score if constant > 0 > score else 0.0
         bare = self.axes[0] + lowest * self.axes[1] if lowest else np.zeros(k)

@@ -14,7 +14,15 @@ from morula.solve.graph import solve_graph
 from morula.solve.params import SolveParams
 from morula.tune.params import TuneParams
 
-WEIGHTS = ("node_constant", "node_score_weight", "start_cost", "division_cost", "end_cost", "skip_cost")
+WEIGHTS = (
+    "node_constant",
+    "node_score_weight",
+    "start_cost",
+    "division_cost",
+    "division_score_weight",
+    "end_cost",
+    "skip_cost",
+)
 """Settings that tuning may change. The weight of the distance stays: it is the unit of the others."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from morula.core.evaluation import Evaluation
+from morula.core.movement_errors import MovementErrors
 from morula.view.report_data import LabelledEvaluation
 from morula.view.wording import say_count, say_number, say_percent
 
@@ -71,6 +72,13 @@ def _say_divisions(evaluation: Evaluation) -> str:
     return f"{score.tp} found, {score.fp} false, {score.fn} missed"
 
 
+def _say_movement(errors: MovementErrors | None, which: str = "") -> str:
+    if errors is None:
+        return "–"
+    median, p95 = (getattr(errors, f"{which}{name}_um") for name in ("median", "p95"))
+    return f"{say_number(median)} / {say_number(p95)} µm"
+
+
 _MEASURES: tuple[_Measure, ...] = (
     _Measure(
         "Lineages without an error", "share of cell histories of this length in which nothing is wrong", _say_error_free
@@ -123,6 +131,26 @@ _MEASURES: tuple[_Measure, ...] = (
         "Position error",
         "median distance from the true centre, and the distance that 95 of 100 stay below",
         lambda e: f"{say_number(e.nodes.localisation_median_um)} / {say_number(e.nodes.localisation_p95_um)} µm",
+    ),
+    _Measure(
+        "Movement error",
+        "median distance from the true mother to where the vector points, and the distance that 95 of 100 stay below",
+        lambda e: _say_movement(e.movement),
+    ),
+    _Measure(
+        "Movement error of daughters",
+        "the same for cells just born",
+        lambda e: _say_movement(e.daughter_movement),
+    ),
+    _Measure(
+        "Movement error without vectors",
+        "the same as if no cell had moved",
+        lambda e: _say_movement(e.movement, "still_"),
+    ),
+    _Measure(
+        "Movement error of neighbours",
+        "the same with the mean vector of the eight nearest other cells",
+        lambda e: _say_movement(e.movement, "flow_"),
     ),
     _Measure(
         "Links that do not exist",

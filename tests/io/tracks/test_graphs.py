@@ -11,7 +11,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morula.core.detections import Detections
+from morula.core.detections import DIVISION_COLUMNS, Detections
 from morula.core.graph import CandidateGraph
 from morula.core.lineages import Lineages, Selection
 from morula.core.pins import Pins
@@ -22,13 +22,14 @@ from morula.io.tracks.geff_write import GeffTable, write_geff
 from morula.io.tracks.graphs import GraphFile, read_candidate_graph, read_graph_file, write_candidate_graph
 
 
-def make_graph(seed: int, n: int = 40, m: int = 60) -> CandidateGraph:
+def make_graph(seed: int, n: int = 40, m: int = 60, known: tuple[str, ...] = ()) -> CandidateGraph:
     rng = np.random.default_rng(seed)
     nodes = Detections.sorted(
         rng.integers(0, 6, n).astype(np.int32),
         rng.uniform(0, 100, (n, 3)),
         rng.uniform(0, 1, n),
         rng.normal(0, 1, (n, 3)),
+        **{name: np.random.default_rng([seed, i]).uniform(0, 1, n) for i, name in enumerate(known)},
     )
     pairs = np.unique(rng.integers(0, n, (m, 2)), axis=0) if n else np.zeros((0, 2), np.int64)
     pairs = pairs[nodes.t[pairs[:, 0]] < nodes.t[pairs[:, 1]]]
@@ -36,7 +37,10 @@ def make_graph(seed: int, n: int = 40, m: int = 60) -> CandidateGraph:
 
 
 def same(one: CandidateGraph, two: CandidateGraph) -> bool:
-    nodes = all(np.array_equal(getattr(one.nodes, k), getattr(two.nodes, k)) for k in Detections.__slots__)
+    nodes = all(
+        np.array_equal(getattr(one.nodes, name), getattr(two.nodes, name), equal_nan=name in DIVISION_COLUMNS)
+        for name in Detections.__slots__
+    )
     return nodes and np.array_equal(one.edges, two.edges) and np.array_equal(one.distance_um, two.distance_um)
 
 
@@ -98,6 +102,33 @@ def test_arbitrary_node_ids_become_rows_sorted_by_frame(tmp_path: Path) -> None:
 def test_movement_that_is_absent_is_zero(tmp_path: Path) -> None:
     write_geff(table(), tmp_path / "g.geff", overwrite=False)
     assert not read_candidate_graph(tmp_path / "g.geff").nodes.movement_um.any()
+
+
+@pytest.mark.parametrize("known", [(), ("divides",), ("born",), ("divides", "born")])
+def test_who_divides_and_who_is_born_is_written_where_it_is_known(tmp_path: Path, known: tuple[str, ...]) -> None:
+    graph = make_graph(3, known=known)
+    write_candidate_graph(graph, tmp_path / "g.geff")
+    written = {folder.name for folder in (tmp_path / "g.geff/nodes/props").iterdir()}
+    assert written & set(DIVISION_COLUMNS) == set(known)
+    assert same(read_candidate_graph(tmp_path / "g.geff"), graph)
+
+
+def test_who_divides_follows_its_node_when_rows_are_sorted_by_frame(tmp_path: Path) -> None:
+    props = {**table().node_props, "divides": np.array([0.1, 0.2, 0.9]), "born": np.array([0.8, 0.7, 0.0])}
+    write_geff(table(node_props=props), tmp_path / "g.geff", overwrite=False)
+    nodes = read_candidate_graph(tmp_path / "g.geff").nodes
+    assert nodes.divides.tolist() == [0.9, 0.1, 0.2]
+    assert nodes.born.tolist() == [0.0, 0.8, 0.7]
+
+
+def test_who_divides_is_unknown_where_all_values_are_marked_as_missing(tmp_path: Path) -> None:
+    props = {**table().node_props, "divides": np.array([0.1, 0.2, 0.9])}
+    write_geff(table(node_props=props), tmp_path / "g.geff", overwrite=False)
+    marks = zarr.create_array(tmp_path / "g.geff/nodes/props/divides/missing", data=np.ones(3, bool), zarr_format=3)
+    assert np.isnan(read_candidate_graph(tmp_path / "g.geff").nodes.divides).all()
+    marks[0] = False
+    with pytest.raises(GraphError, match=r"g.geff: detections: divides is known for 1 of 3 rows"):
+        read_candidate_graph(tmp_path / "g.geff")
 
 
 def test_a_solved_graph_keeps_the_ids_of_the_file_it_came_from(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,22 @@ def test_nodes_cost_their_constant_and_score_and_links_their_distance(division):
     assert costs.edge.tolist() == [2, 4, 4]
     assert costs.start.tolist() == [6] * 4
     assert costs.division.tolist() == [1] * 4
+
+
+def test_a_division_costs_less_where_the_network_speaks_for_one(division):
+    nodes, n = division.nodes, division.nodes.n
+    fork = int(np.bincount(division.edges[:, 0]).argmax())
+    scored = replace(division, nodes=replace(nodes, divides=np.where(np.arange(n) == fork, 0.8, 0.4)))
+    params = replace(WEIGHTS, division_score_weight=-4.0)
+    ratio = np.log(0.8 / 0.2)  # the mean is 0.5
+    assert price_graph(scored, params).division == pytest.approx(np.where(np.arange(n) == fork, 1 - 2 * ratio, 1))
+    for silent, weight in ((scored, 0.0), (division, -4.0)):
+        assert price_graph(silent, replace(WEIGHTS, division_score_weight=weight)).division.tolist() == [1] * n
+
+
+def test_certainty_about_a_division_leaves_its_cost_finite(division):
+    sure = replace(division, nodes=replace(division.nodes, divides=[1, 1, 0, 0], born=[0, 0, 1, 1]))
+    assert np.isfinite(price_graph(sure, SolveParams()).division).all()
 
 
 def test_tracks_start_free_in_the_first_frame_that_has_nodes(graph):

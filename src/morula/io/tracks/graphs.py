@@ -1,9 +1,11 @@
 """Candidate graphs as GEFF: detections with score and movement, possible links with their distance.
 
 Node properties t, z, y, x and score, edge property distance (µm), axes with units, edges parent → child; the movement
-vectors movement_z, movement_y, movement_x (µm) may be absent and are zero then. Nodes and edges may have a property
-pinned: 1 where they are to be taken whatever they cost, −1 where they are to be left, 0 (or missing) elsewhere. Node
-ids in the file are arbitrary; inside, nodes are rows sorted by frame, and `read_graph_file` says which id each row has.
+vectors movement_z, movement_y, movement_x (µm) may be absent and are zero then; so may divides and born, the
+probabilities that a nucleus divides before the next frame and that it is a daughter in its first, which are unknown
+then. Nodes and edges may have a property pinned: 1 where they are to be taken whatever they cost, −1 where they are to
+be left, 0 (or missing) elsewhere. Node ids in the file are arbitrary; inside, nodes are rows sorted by frame, and
+`read_graph_file` says which id each row has.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from morula.core.columns import FloatArray, FrameArray, IntArray
-from morula.core.detections import Detections
+from morula.core.detections import DIVISION_COLUMNS, Detections
 from morula.core.graph import CandidateGraph
 from morula.core.pins import FREE, IN, OUT, PinArray, Pins
 from morula.errors import GraphError, TracksNotFoundError
@@ -86,6 +88,7 @@ def read_graph_file(path: Path | str) -> GraphFile:
             zyx_um=zyx_um[order],
             score=geff.read_node_prop("score")[order],
             movement_um=_read_movement(geff, um_per_unit)[order],
+            **_read_division_columns(geff, order),
         )
         edges = _find_edges(geff, node_id, nodes.t)
         graph = CandidateGraph(nodes=nodes, edges=edges, distance_um=_read_distance(geff))
@@ -128,6 +131,7 @@ def write_candidate_graph(
         **{name: nodes.zyx_um[:, axis] for axis, name in enumerate("zyx")},
         "score": nodes.score,
         **{name: nodes.movement_um[:, axis] for axis, name in enumerate(_MOVEMENT)},
+        **{name: getattr(nodes, name) for name in nodes.known_division_columns},
         **({} if pins is None else {_PINNED: pins.node}),
     }
     table = GeffTable(
@@ -168,6 +172,11 @@ def _read_movement(geff: GeffFolder, um_per_unit: FloatArray) -> FloatArray:
         return np.zeros((len(geff.node_id), 3))
     with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused by Detections
         return np.stack([geff.read_node_prop(name) for name in _MOVEMENT], axis=1) * um_per_unit
+
+
+def _read_division_columns(geff: GeffFolder, order: IntArray) -> dict[str, FloatArray]:
+    found = (name for name in DIVISION_COLUMNS if geff.has_node_prop(name))
+    return {name: geff.read_node_prop(name, missing=np.nan)[order] for name in found}
 
 
 def _read_distance(geff: GeffFolder) -> FloatArray:

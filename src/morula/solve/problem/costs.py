@@ -15,6 +15,7 @@ from morula.core.columns import BoolArray, FloatArray, IntArray, ReadOnlyColumns
 from morula.core.graph import CandidateGraph
 from morula.errors import GraphError
 from morula.solve.params import SolveParams
+from morula.solve.problem.evidence import weigh_divisions
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,8 @@ def price_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
     costs
         ``tau_V + w_V s`` per node, ``w_E d`` per edge plus the skip cost for each frame it leaves out, c_T and c_D per
         node (Malin-Mayor et al. 2023, "Candidate graph optimisation"), and the end cost; c_T is 0 in the first frame
-        that has nodes, the end cost in the last, and both near the movie's faces, as the settings say.
+        that has nodes, the end cost in the last, and both near the movie's faces, as the settings say. To c_D is added
+        the division score's weight times the evidence of `weigh_divisions`, which is 0 where nobody knows.
 
     Raises
     ------
@@ -149,7 +151,7 @@ def price_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
             node=params.node_constant + params.node_score_weight * nodes.score,
             edge=params.edge_distance_weight * graph.distance_um + params.skip_cost * skipped,
             start=start,
-            division=np.full(nodes.n, params.division_cost),
+            division=params.division_cost + params.division_score_weight * weigh_divisions(graph),
             end=end,
         )
 

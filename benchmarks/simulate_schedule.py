@@ -1,0 +1,97 @@
+"""How busy many workers are kept by blocks of the solver that wait for their neighbours: the whole order, simulated.
+
+usage: python benchmarks/simulate_schedule.py [--workers 100] [--seconds 20] [--hand-ms 20]
+
+The blocks, their order and who waits for whom are those that `morula solve` would plan for an embryo of the size given;
+whose turn it is decides the engine's own code. Only the work is simulated: block times are drawn from a log-normal
+distribution around `--seconds`, and the process that hands out blocks and stores results spends `--hand-ms` on each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import sys
+import time
+
+import numpy as np
+
+from morula.core.blocks import Block
+from morula.core.detections import Detections
+from morula.core.graph import CandidateGraph
+from morula.engine.engine import BlockJob
+from morula.engine.turns import Turns
+from morula.solve.blocks.plan import BlockPlan, Context, plan_blocks
+from morula.solve.params import SolveParams
+
+LEAST_BUSY = 0.9
+UNDER_WAY_PER_WORKER = 2
+
+
+def main() -> None:
+    """Plan, simulate and print; exit 1 if the workers are not busy enough."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--blocks", type=int, nargs=4, default=[54, 12, 12, 13], help="blocks along t, z, y, x")
+    parser.add_argument("--workers", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=20.0, help="typical time of a block")
+    parser.add_argument("--spread", type=float, default=0.5, help="of the logarithm of the time")
+    parser.add_argument("--hand-ms", type=float, default=20.0, help="time of the handing process for a block")
+    options = parser.parse_args()
+    began = time.perf_counter()
+    plan = plan_embryo(tuple(options.blocks))
+    print(
+        f"{len(plan.blocks)} blocks in {max(plan.colour) + 1} colours, planned in {time.perf_counter() - began:.1f} s"
+    )
+    rng = np.random.default_rng(0)
+    durations = options.seconds * np.exp(options.spread * rng.normal(size=len(plan.blocks)))
+    total = simulate(plan, durations, options.workers, options.hand_ms / 1e3)
+    busy = float(durations.sum()) / (options.workers * total)
+    print(f"{options.workers} workers, {durations.mean():.1f} s a block: {total / 3600:.2f} h, {busy:.1%} busy")
+    if busy < LEAST_BUSY:
+        sys.exit(f"less than {LEAST_BUSY:.0%}")
+
+
+def plan_embryo(counts: tuple[int, ...]) -> BlockPlan:
+    """Plan blocks of 10 frames and 150 µm with contexts of 5 frames and 40 µm, a cell in each of them."""
+    size = (10, 150.0, 150.0, 150.0)
+    corners = np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), axis=-1).reshape(-1, 4)
+    places = (corners + 0.5) * np.array(size)
+    nodes = Detections.sorted(places[:, 0].astype(int), places[:, 1:], np.ones(len(places)), np.zeros((len(places), 3)))
+    graph = CandidateGraph(nodes=nodes, edges=np.zeros((0, 2)), distance_um=np.zeros(0))
+    params = SolveParams(block_frames=size[0], block_um=size[1:])
+    return plan_blocks(graph, params, Context(5, (40.0, 40.0, 40.0)))
+
+
+def simulate(plan: BlockPlan, durations: np.ndarray, workers: int, hand_s: float) -> float:
+    """Return the time until all blocks are done.
+
+    Blocks handed out wait at a worker until it is free, as Dask's do; the handing process does one thing at a time and
+    takes results before it hands out more.
+    """
+    job = BlockJob("solve", plan.blocks, work=len, waits_for=dict(enumerate(plan.dependencies)))
+    turns = Turns(job)
+    free_at = [0.0] * workers  # when each worker has nothing left to do
+    finishing: list[tuple[float, int]] = []
+    clock = 0.0
+    while True:
+        while len(finishing) < UNDER_WAY_PER_WORKER * workers and (block := turns.take()) is not None:
+            clock += hand_s
+            _start(block, clock, free_at, finishing, durations)
+        if not finishing:
+            return clock
+        done_at, number = heapq.heappop(finishing)
+        clock = max(clock, done_at)
+        turns.free(plan.blocks[number])
+
+
+def _start(
+    block: Block, now: float, free_at: list[float], finishing: list[tuple[float, int]], durations: np.ndarray
+) -> None:
+    """Give a block to the worker that is free first."""
+    done_at = max(now, heapq.heappop(free_at)) + float(durations[block.index])
+    heapq.heappush(free_at, done_at)
+    heapq.heappush(finishing, (done_at, block.index))
+
+
+if __name__ == "__main__":
+    main()
