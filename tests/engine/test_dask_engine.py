@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -52,10 +53,20 @@ def address(tmp_path: Path) -> str:
     return f"tcp://127.0.0.1:{17000 + os.getpid() % 20000}"
 
 
+def wait_until_it_listens(address: str) -> None:
+    host, port = address.removeprefix("tcp://").split(":")
+    for _ in range(300):
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"no scheduler listens at {address}")
+
+
 @contextmanager
 def scheduler_at(address: str) -> Iterator[subprocess.Popen]:
     port = address.rsplit(":", 1)[1]
     with running("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard") as process:
+        wait_until_it_listens(address)
         yield process
 
 
@@ -137,10 +148,8 @@ def test_workers_of_another_version_are_refused(address: str, tmp_path: Path, mo
 
 def test_a_scheduler_without_workers_is_refused_after_a_while(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "_WAIT_S", 6.0)
-    with scheduler_at(address):
-        time.sleep(3)
-        with pytest.raises(WorkerError, match="no worker joined the scheduler"):
-            connect_to_scheduler(address)
+    with scheduler_at(address), pytest.raises(WorkerError, match="no worker joined the scheduler"):
+        connect_to_scheduler(address)
 
 
 def test_an_address_where_nobody_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ class TestTheDefaultWeights:
         cheap = SolveParams(division_cost=4, formulation=formulation)
         selection = solve_graph(division, cheap)
         assert _links(division, selection) == [(0, 1), (1, 2), (1, 3)]
-        assert selection.objective == pytest.approx(4 * (4 - 20 * 0.9) + 5 + 4)
+        assert selection.objective == pytest.approx(4 * (2 - 20 * 0.9) + 5 + 4)
 
     def test_start_a_new_track_where_a_daughter_would_be_too_far(self, newcomer, formulation):
         selection = solve_graph(newcomer, SolveParams(formulation=formulation))

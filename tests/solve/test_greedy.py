@@ -44,7 +44,7 @@ def test_equal_distances_are_taken_in_the_order_of_rows(graph):
 def test_it_claims_no_bound_and_prices_like_the_optimiser(division):
     selection = link_greedily(division, max_distance_um=9, params=SolveParams(start_cost=100, free_first_frame=False))
     assert (selection.status, selection.lower_bound, selection.gap) == ("greedy", -np.inf, np.inf)
-    assert selection.objective == pytest.approx(4 * (4 - 18) + 3 + 2 * 100)
+    assert selection.objective == pytest.approx(4 * (2 - 18) + 3 + 2 * 100)
 
 
 @settings(max_examples=20, deadline=None)

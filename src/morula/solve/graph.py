@@ -80,7 +80,7 @@ def solve_graph(
     >>> graph = CandidateGraph(nodes=nodes, edges=[[0, 1], [0, 2]], distance_um=[1.0, 9.0])
     >>> selection = solve_graph(graph, SolveParams())
     >>> selection.node_selected.tolist(), selection.objective, selection.status
-    ([True, True, False], -25.0, 'optimal')
+    ([True, True, False], -29.0, 'optimal')
     """
     began = time.perf_counter()
     problem = pose_problem(graph, params, extent_um=extent_um, pins=pins, node_id=node_id)

@@ -61,7 +61,7 @@ def test_what_is_pinned_is_certain_and_what_is_free_is_measured(problem):
 
 
 def test_margins_of_a_track_are_exact(gap):
-    """The dim cell (2) holds the track together: without it a start (12) is paid, and 1 + 1 + 1 µm saved on its links.
+    """The dim cell (2) pays 1 and holds the track: without it a start (12) is paid, and two links of 1 µm are not.
 
      t0      t1      t2      t3      t4
     (.9)    (.9)    (.15)   (.9)    (.9)
@@ -73,7 +73,7 @@ def test_margins_of_a_track_are_exact(gap):
     margins = measure_margins(problem, solution.node_selected, solution.edge_selected)
     nodes = [solve_otherwise(problem, solution, node=row) - cost for row in range(5)]
     edges = [solve_otherwise(problem, solution, edge=row) - cost for row in range(4)]
-    assert margins.node[2] == pytest.approx(12 - 1 - 2)
+    assert margins.node[2] == pytest.approx(12 + 1 - 2)
     assert margins.node.tolist() == pytest.approx(nodes)
     assert margins.edge.tolist() == pytest.approx(edges)
 

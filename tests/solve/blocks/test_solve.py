@@ -205,10 +205,10 @@ def test_a_node_that_was_left_is_not_taken_later(graph):
     """Frame by frame: the first block does not see what comes after the weak nodes 0 and 1, and leaves 0.
 
      t0      t1      t2
-    (.1)    (.1)    (.9)
+    (.05)   (.05)   (.9)
       0 --0-- 1 --0-- 2
     """
-    weak = graph([(0, 0, 0.1), (1, 0, 0.1), (2, 0, 0.9)], [(0, 1, 0.0), (1, 2, 0.0)])
+    weak = graph([(0, 0, 0.05), (1, 0, 0.05), (2, 0, 0.9)], [(0, 1, 0.0), (1, 2, 0.0)])
     assert solve_graph(weak, SolveParams()).node_selected.all()
     cut = _cut(weak, 1, 1)
     decisions = _solve_all(cut)
