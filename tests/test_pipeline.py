@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
@@ -102,8 +103,9 @@ def wait_for(condition: Callable[[], bool], process: ForkServerProcess) -> None:
 
 def kill(process: ForkServerProcess) -> bool:
     """Kill a process without warning; true if it was still at work."""
-    if process.is_alive():
-        os.kill(process.pid or 0, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it has ended, and the server that started it has already taken it away
+        if process.is_alive():
+            os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
     return process.exitcode == -signal.SIGKILL
 
