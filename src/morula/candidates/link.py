@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.spatial import cKDTree
 
-from morula.candidates.consensus import find_consensus_um
 from morula.candidates.drift import estimate_drift_um
+from morula.candidates.flow import estimate_flow_um, spread_flow
 from morula.candidates.neighbours import find_nearest, find_one_nearest
 from morula.candidates.params import CandidatesParams
 from morula.core.columns import BoolArray, FloatArray, IntArray
@@ -36,8 +36,10 @@ def link_candidates(
     """Offer links from each detection back to those near its predicted earlier position.
 
     Detection v of frame t may have come from any u of frame t−1 within theta of ``position(v) + movement(v)``, after
-    the rigid drift of the two frames is removed (Malin-Mayor et al. 2023, "candidate graph"; the drift is ours). For a
-    link over n frames the movement is taken n times and theta grows by the square root of n.
+    the rigid drift of the two frames is removed (Malin-Mayor et al. 2023, "candidate graph"; the drift is ours). The
+    movement is the mean of the network's vector and of how the tissue around moves (`estimate_flow_um`, ours); where
+    these disagree, links around both are offered. For a link over n frames the movement is taken n times and theta
+    grows by the square root of n.
 
     Parameters
     ----------
@@ -61,7 +63,8 @@ def link_candidates(
 
     Notes
     -----
-    One k-d tree per frame; about 10 µs per detection, growing linearly with their number.
+    One k-d tree per frame; about 60 µs per detection, most of it for the tissue's movement, growing linearly with
+    their number.
     """
     rows = {int(t): detections.frame(int(t)) for t in np.unique(detections.t)}
     _warn_of_empty_frames(rows)
@@ -93,25 +96,45 @@ def _link_frame(
         if params.correct_drift:
             predicted = predicted - _measure_drift(detections, predicted, rows, t, steps, params)
         radius = params.max_distance_um * math.sqrt(steps)
-        child, parent, distance = find_nearest(predicted, tree, radius, params.max_parents)
-        if params.consensus_neighbours:
-            own, reach = detections.movement_um[here], params.max_distance_um / 2
-            flow = find_consensus_um(detections.zyx_um[here], own, params.consensus_neighbours, reach)
-            against = steps * (flow - own)
-            others = _follow_neighbours(predicted, against, tree, radius, params)
-            child, parent, distance = _join_links((child, parent, distance), others)
+        offers = [find_nearest(predicted, tree, radius, params.max_parents)]
+        if params.flow_neighbours:
+            carried = _follow_flow(detections, predicted, here, rows[t - steps], radius, params)
+            offers = _weigh_offers(predicted, carried, tree, radius, params)
+        child, parent, distance = offers[0] if len(offers) == 1 else _join_links(*offers)
         if steps == 1 and not len(child):
             _report_unlinkable(t, predicted, tree, params)
         yield parent + rows[t - steps].start, child + here.start, distance
 
 
-def _follow_neighbours(
-    predicted: FloatArray, against: FloatArray, tree: cKDTree, radius: float, params: CandidatesParams
-) -> _Links:
-    """Offer links as the neighbours move, to cells whose own vector goes against them; these links cost more."""
-    astray = np.flatnonzero(np.linalg.norm(against, axis=1) > params.consensus_tolerance_um)
-    point, parent, distance = find_nearest((predicted + against)[astray], tree, radius, params.max_parents)
-    return astray[point], parent, distance + params.consensus_cost_um
+def _follow_flow(
+    detections: Detections, predicted: FloatArray, here: slice, earlier: slice, radius: float, params: CandidatesParams
+) -> FloatArray:
+    """Where the tissue around each cell was in the earlier frame; only likely cells are asked, the others follow."""
+    cells = detections.zyx_um[here]
+    likely, before = _are_likely(detections.score[here]), _are_likely(detections.score[earlier])
+    flow = estimate_flow_um(
+        cells[likely],
+        (predicted - cells)[likely],
+        detections.zyx_um[earlier][before],
+        reach_um=radius,
+        neighbours=params.flow_neighbours,
+    )
+    carried: FloatArray = cells + spread_flow(cells, cells[likely], flow)
+    return carried
+
+
+def _weigh_offers(
+    predicted: FloatArray, carried: FloatArray, tree: cKDTree, radius: float, params: CandidatesParams
+) -> list[_Links]:
+    """Offer links around the mean of what a cell's vector and the tissue say, or around both where they disagree.
+
+    A vector that goes against the tissue is a mistake, or a daughter's on her way from the mother: its links cost more.
+    """
+    doubted = np.linalg.norm(predicted - carried, axis=1) > params.flow_tolerance_um
+    agreed = np.where(doubted[:, None], carried, (predicted + carried) / 2)
+    child, parent, distance = find_nearest(predicted[doubted], tree, radius, params.max_parents)
+    others = np.flatnonzero(doubted)[child], parent, distance + params.doubt_cost_um
+    return [find_nearest(agreed, tree, radius, params.max_parents), others]
 
 
 def _join_links(own: _Links, others: _Links) -> _Links:
