@@ -68,6 +68,7 @@ def learn(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, 
     params = DetectParams(
         threshold=_TEACHER_THRESHOLD,
         window_um=MERGE_PER_MASK * config.train.mask_radius_um,
+        blob_sigma_um=config.train.blob_sigma_um,
         block_megavoxels=config.detect.block_megavoxels,
         threads=config.train.threads,
     )

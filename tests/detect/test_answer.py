@@ -34,7 +34,7 @@ def test_tiles_of_mirrored_answers_leave_no_trace(shallow, random_model, unit_ra
     tzyx = np.random.default_rng(1).random((1, 6, 61, 75)).astype(np.float32)
     movie, model = Movie(tzyx, VOXEL), random_model(shallow)
     found = []
-    for megavoxels in (8.0, 0.02):
+    for megavoxels in (8.0, 0.025):
         params = DetectParams(threshold=0.2, window_um=2.5, mirrored=True, block_megavoxels=megavoxels)
         blocks = plan_blocks(movie, shallow, params)
         found.append(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from morula.core.movie import Movie
 from morula.detect.params import DetectParams
-from morula.detect.plan import peak_window_um, plan_blocks
+from morula.detect.places import Seeker
+from morula.detect.plan import plan_blocks
 from morula.errors import ConfigError
 from morula.network import spec as spec_module
 from morula.network.reach import Reach
@@ -53,15 +54,16 @@ def test_blocks_tile_the_movie_keep_to_the_memory_and_read_far_enough(voxel, sha
         assert enough > megavoxels
         assert plan_blocks(movie, spec, replace(params, block_megavoxels=enough))
         return
-    reach = np.array(spec.context_vox) + peak_window_um(movie, spec, params) / movie.voxel_size_um
+    seeker = Seeker(movie.shape[1:], movie.voxel_size_um, spec, params)
+    reach = np.maximum(spec.context_vox + seeker.indicator_reach_vox, seeker.image_reach_vox)
     for block in blocks:
         write = np.array([(s.start, s.stop) for s in block.write])
         read = np.array([(s.start, s.stop) for s in block.read])
         assert _seen_voxels(block, spec, movie) <= megavoxels * 1e6
         assert (write[1:, 0] % spec.total_stride == 0).all()
         assert (read[1:, 0] % spec.total_stride == 0).all()
-        assert (write[1:, 0] - read[1:, 0] >= reach + spec.output_stride).all()
-        assert (read[1:, 1] - write[1:, 1] >= reach + spec.output_stride).all()
+        assert (write[1:, 0] - read[1:, 0] >= reach).all()
+        assert (read[1:, 1] - write[1:, 1] >= reach).all()
         assert (read[0] == write[0] + [-1, 1]).all()
         assert write[0, 1] - write[0, 0] <= frames
     assert sum(np.prod([s.stop - s.start for s in b.write]) for b in blocks) == np.prod(shape)
@@ -79,7 +81,7 @@ def test_what_a_network_without_padding_trims_is_shown_to_it_and_counts_as_memor
     spec, movie = _spec_and_movie(VOXELS[1], (1, 64, 64, 256))
     reach = Reach(context_vox=(20, 20, 20), trim_vox=(22, 22, 22))
     monkeypatch.setitem(spec_module._REACH, "fast", lambda *strides: reach)
-    params = DetectParams(block_megavoxels=2.6, window_um=2.0)
+    params = DetectParams(block_megavoxels=2.6, window_um=2.0, blob_sigma_um=0.0)
     blocks = plan_blocks(movie, spec, params)
     assert [b.write[3] for b in blocks] == [slice(0, 128), slice(128, 256)]
     assert [b.read[3] for b in blocks] == [slice(-8, 136), slice(120, 264)]
@@ -114,9 +116,3 @@ def test_padding_of_a_flat_movie_counts_as_memory() -> None:
     assert spec.total_stride[0] == 8
     assert len(plan_blocks(movie, spec, DetectParams(block_megavoxels=8.1))) == 1
     assert len(plan_blocks(movie, spec, DetectParams(block_megavoxels=7.9))) > 1
-
-
-def test_the_window_is_never_smaller_than_an_output_voxel() -> None:
-    spec, movie = _spec_and_movie(VOXELS[2], (1, 4, 40, 40))
-    assert np.allclose(peak_window_um(movie, spec, DetectParams(window_um=0.3)), [10.1, 1.01, 1.01])
-    assert np.allclose(peak_window_um(movie, spec, DetectParams(window_um=5.0)), [10.1, 5.0, 5.0])

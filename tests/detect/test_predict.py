@@ -125,7 +125,8 @@ def test_padding_to_the_strides_hides_no_nucleus_at_the_far_faces(shallow, poole
     tzyx = np.zeros((1, 4, 40, 42), np.float32)  # x is padded to 44
     tzyx[0, 2, 20:22, 40:] = 0.8
     model = pooled_model(shallow)
-    found = _detect(Movie(tzyx, VOXEL), replace(model, network=BrightPadding(model.network)), unit_range)
+    peaks_alone = replace(PARAMS, blob_sigma_um=0.0)
+    found = _detect(Movie(tzyx, VOXEL), replace(model, network=BrightPadding(model.network)), unit_range, peaks_alone)
     assert found.n == 1
     assert np.abs(found.zyx_um - [4.0, 20.5, 40.5]).max() < 0.2
 

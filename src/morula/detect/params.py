@@ -18,6 +18,10 @@ class DetectParams:
     """Lowest cell indicator of a detection. Low on purpose: the optimiser weeds out what does not move like a cell."""
     window_um: float = Field(default=3.0, gt=0)
     """Radius in µm within which a detection must be the highest voxel (at least one output voxel on each axis)."""
+    blob_sigma_um: float = Field(default=1.7, ge=0)
+    """Scale in µm of the image blobs that are offered as places of nuclei. The network's indicator near a blob is its
+    score; peaks of the indicator count where no blob is within the window. 0 offers peaks alone: second daughters are
+    then lost beside their sisters."""
     block_frames: int = Field(default=4, ge=1)
     """Frames predicted together; neighbours share their reading."""
     block_megavoxels: float = Field(default=8.0, gt=0)

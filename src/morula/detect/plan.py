@@ -7,17 +7,17 @@ import numpy as np
 from morula.core.blocks import Block, tile_blocks
 from morula.core.movie import Movie
 from morula.detect.params import DetectParams
+from morula.detect.places import Seeker
 from morula.errors import ConfigError
 from morula.network.spec import NetworkSpec
-
-_ONE_VOXEL = 1.01  # a little more than one, so that rounding does not lose the neighbour
 
 
 def plan_blocks(movie: Movie, spec: NetworkSpec, params: DetectParams) -> list[Block]:
     """Cut the movie into blocks for `detect_block`.
 
-    Write regions start at multiples of the network's total stride and read regions reach one receptive field, one peak
-    window and one output voxel further, so that tiling leaves no trace in the detections. Read regions say where the
+    Write regions start at multiples of the network's total stride and read regions reach further by what decides about
+    a place: one receptive field beyond a peak window, or a blob's surroundings. So tiling leaves no trace in the
+    detections. Read regions say where the
     network has to answer: one without padding is shown `NetworkSpec.trim_vox` more.
 
     Raises
@@ -79,14 +79,9 @@ def halve_block(block: Block, spec: NetworkSpec) -> tuple[Block, Block] | None:
 
 def _halo_vox(movie: Movie, spec: NetworkSpec, params: DetectParams) -> np.ndarray:
     """Voxels a block sees beyond its write region, rounded up to the total stride, order z, y, x."""
-    output, stride = np.array(spec.output_stride), np.array(spec.total_stride)
-    window = np.ceil(peak_window_um(movie, spec, params) / movie.voxel_size_um / output) * output
-    reach = np.maximum(np.array(spec.context_vox) - spec.trim_vox, 0) + window + output
+    stride = np.array(spec.total_stride)
+    seeker = Seeker(movie.shape[1:], movie.voxel_size_um, spec, params)
+    context = np.maximum(np.array(spec.context_vox) - spec.trim_vox, 0)
+    reach = np.maximum(context + seeker.indicator_reach_vox, seeker.image_reach_vox)
     halo: np.ndarray = (np.ceil(reach / stride) * stride).astype(int)
     return halo
-
-
-def peak_window_um(movie: Movie, spec: NetworkSpec, params: DetectParams) -> np.ndarray:
-    """Radii of the peak window in µm, order z, y, x: as set, and at least one output voxel on each axis."""
-    window: np.ndarray = np.maximum(params.window_um, _ONE_VOXEL * movie.voxel_size_um * np.array(spec.output_stride))
-    return window

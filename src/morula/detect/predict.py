@@ -14,11 +14,11 @@ from morula.core.movie import Movie
 from morula.detect.answer import Answer, ask_network
 from morula.detect.frames import BlockFrames, read_box
 from morula.detect.params import DetectParams
-from morula.detect.plan import halve_block, peak_window_um
+from morula.detect.places import Places, Seeker
+from morula.detect.plan import halve_block
 from morula.network.intensity import IntensityRange
 from morula.network.model import Model
 from morula.network.threads import use_threads
-from morula.peaks.maxima import find_peaks
 
 _LOG = logging.getLogger(__name__)
 
@@ -99,6 +99,7 @@ def _detect_at_once(
     frames = BlockFrames.read(movie, block, start, stop)
     stride, around = np.array(model.spec.output_stride), model.spec.frames_around
     outputs = tuple(slice(n) for n in -(-(region.stop - region.start) // stride))  # padding is no place for a nucleus
+    seeker = Seeker(movie.shape[1:], movie.voxel_size_um, model.spec, params)
     parts = []
     with use_threads(params.threads):
         for t in range(block.write[0].start, block.write[0].stop):
@@ -111,8 +112,9 @@ def _detect_at_once(
             answer = ask_network(model, shown, mirrored=params.mirrored)
             if here is not None:
                 answer.indicator[~_pool_mask(here, stride)] = 0.0
-            inside = answer._replace(indicator=answer.indicator[outputs])
-            found = _detect_frame(t, inside, region.start, movie, model, block, params)
+            image = shown[around][_cut_inside(region, start)]
+            places = seeker.find_places(answer.indicator[outputs], image, region.start)
+            found = _detect_frame(t, places, answer, region.start, movie, model, block)
             parts.append(found if here is None else _keep_seen(found, here, region.start, movie))
     return Detections.concatenated(parts)
 
@@ -125,34 +127,33 @@ def _clip_to_movie(block: Block, movie: Movie, model: Model) -> _Region:
     return _Region(start, stop, -(-stop // stride) * stride)
 
 
+def _cut_inside(region: _Region, start: tuple[int, ...]) -> tuple[slice, ...]:
+    """Where the region inside the movie lies in what was read from `start` on."""
+    return tuple(
+        slice(a - read, b - read) for a, b, read in zip(region.start.tolist(), region.stop.tolist(), start, strict=True)
+    )
+
+
 def _cut_trim(shown: np.ndarray, model: Model) -> np.ndarray:
     """The part of a volume shown to the network for which it answers."""
     return shown[tuple(slice(n, size - n) for n, size in zip(model.spec.trim_vox, shown.shape, strict=True))]
 
 
 def _detect_frame(
-    t: int, answer: Answer, start: np.ndarray, movie: Movie, model: Model, block: Block, params: DetectParams
+    t: int, places: Places, answer: Answer, start: np.ndarray, movie: Movie, model: Model, block: Block
 ) -> Detections:
     spec, voxel = model.spec, movie.voxel_size_um
-    stride = np.array(spec.output_stride)
-    peaks = find_peaks(
-        np.ascontiguousarray(answer.indicator),
-        window_um=peak_window_um(movie, spec, params),
-        voxel_size_um=voxel * stride,
-        threshold=params.threshold,
-        origin_vox=tuple((start // stride).tolist()),
-    )
     first = np.array([s.start for s in block.write[1:]])
     last = np.array([s.stop for s in block.write[1:]])
-    peaks = peaks.rows(((peaks.voxel * stride >= first) & (peaks.voxel * stride < last)).all(axis=1))
-    refined = np.clip(spec.output_centre_um(peaks.refined_vox, voxel), 0, movie.extent_um)
-    vector = peaks.voxel // spec.outputs_per_vector
+    places = places.rows(((places.voxel >= first) & (places.voxel < last)).all(axis=1))
+    refined = np.clip(places.zyx_um, 0, movie.extent_um)
+    vector = places.voxel // spec.vector_stride
     z, y, x = (vector - start // spec.vector_stride).T
     movement = answer.movement_um[:, z, y, x].T.astype(np.float64) + spec.vector_centre_um(vector, voxel) - refined
     movement -= movie.drift_um(t)  # the network saw the frame before shifted by it
     divides, born = (None, None) if answer.events is None else answer.events[:, z, y, x].astype(np.float64)
-    score = np.clip(peaks.value.astype(np.float64), 0, 1)
-    return Detections.sorted(np.full(peaks.n, t, np.int32), refined, score, movement, divides, born)
+    score = np.clip(places.score, 0, 1)
+    return Detections.sorted(np.full(len(score), t, np.int32), refined, score, movement, divides, born)
 
 
 def _pool_mask(seen: np.ndarray, stride: np.ndarray) -> np.ndarray:
