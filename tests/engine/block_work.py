@@ -43,6 +43,11 @@ def name_process(block: Block) -> int:
     return os.getpid()
 
 
+def name_card(block: Block) -> str:
+    time.sleep(0.3)
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "not said")
+
+
 def die_once(block: Block, folder: Path) -> int:
     """Kill the process that computes block 2, the first time."""
     mark = folder / "died"
@@ -61,4 +66,9 @@ def die_always(block: Block) -> int:
 def take_long(block: Block, folder: Path) -> int:
     (folder / f"begun-{block.index}").touch()
     time.sleep(0.2 if block.index == 0 else 20)
+    return block.index
+
+
+def take_half_a_second(block: Block) -> int:
+    time.sleep(0.5)
     return block.index

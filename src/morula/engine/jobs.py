@@ -21,7 +21,7 @@ def find_class(system: QueueSystem) -> Any:
 def describe_job(params: ClusterParams) -> dict[str, Any]:
     """Return the arguments of dask-jobqueue for jobs of one worker with one block at a time."""
     n_bytes = round(params.memory_gb * _BYTES_PER_GB)
-    directives = [_CARD[params.system]] * (params.gpu and params.system in _CARD) + list(params.directives)
+    card = [_CARD[params.system]] if params.gpu and params.system in _CARD else []
     offers = ["--resources", f"{RESOURCE}=1"] if params.gpu else []
     return {
         "cores": 1,  # threads of the worker, each of which would compute a block
@@ -30,7 +30,7 @@ def describe_job(params: ClusterParams) -> dict[str, Any]:
         "queue": params.queue,
         "walltime": format_walltime(params),
         "job_name": "morula",
-        "job_extra_directives": directives,
+        "job_extra_directives": [*card, *params.directives],
         "job_script_prologue": list(params.prologue),
         "worker_extra_args": ["--no-dashboard", *offers],
         ("project" if params.system in ("lsf", "sge") else "account"): params.account,

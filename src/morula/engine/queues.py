@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dask
-from distributed import Client
+from distributed import Client, Status
 from distributed.security import Security
 from tornado.ioloop import PeriodicCallback
 
@@ -84,7 +85,8 @@ def start_queued_workers(params: ClusterParams) -> Iterator[Client]:
             cluster.loop.add_callback(upkeep.stop)
 
 
-def make_cluster(params: ClusterParams) -> Any:
+@contextmanager
+def make_cluster(params: ClusterParams) -> Iterator[Any]:
     """Start a scheduler in this process that can ask the queue for jobs, and has not yet.
 
     Raises
@@ -96,32 +98,50 @@ def make_cluster(params: ClusterParams) -> Any:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise DiskError(
-            f"{folder}: this folder cannot be made: {error.strerror}.", fix="change cluster.folder"
-        ) from None
-    return find_class(params.system)(
-        **describe_job(params),
-        log_directory=str(folder),
-        shared_temp_directory=str(folder),
-        security=_choose_security(),
-        protocol="tls://",
-        interface=params.interface,
-        scheduler_options=choose_dashboard(),
-        silence_logs=logging.WARNING,
-    )
+        what = f"{folder}: this folder cannot be made: {error.strerror}."
+        raise DiskError(what, fix="change cluster.folder") from None
+    with (
+        TemporaryDirectory(prefix="keys-", dir=folder) as keys,  # which nobody else can read
+        find_class(params.system)(
+            **describe_job(params),
+            log_directory=str(folder),
+            security=_choose_security(Path(keys)),
+            protocol="tls://",
+            interface=params.interface,
+            scheduler_options=choose_dashboard(),
+            silence_logs=logging.WARNING,
+        ) as cluster,
+    ):
+        yield cluster
 
 
-def _choose_security() -> Security:
-    """Return the user's certificates if Dask's configuration names some, or make some that hold for this run."""
+def _choose_security(folder: Path) -> Security:
+    """Return the user's certificates if Dask's configuration names some, or make some, in a folder that jobs see."""
     own = Security(require_encryption=True)
-    return own if own.tls_ca_file else Security.temporary()
+    if own.tls_ca_file:
+        return own
+    made = Security.temporary()
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    key.write_text(made.tls_worker_key, encoding="ascii")
+    certificate.write_text(made.tls_worker_cert, encoding="ascii")
+    of_roles = {
+        f"tls_{role}_{name}": str(path)
+        for role in ("client", "scheduler", "worker")
+        for name, path in (("key", key), ("cert", certificate))
+    }
+    return Security(require_encryption=True, tls_ca_file=str(certificate), **of_roles)
 
 
 async def _ask_for_jobs(cluster: Any, n: int) -> None:
-    """Bring the jobs to a number; raises what the queue says if it refuses."""
+    """Bring the jobs to a number; raises what the queue says if it refuses, and forgets the jobs it refused."""
     while len(cluster.worker_spec) < n:
         cluster.worker_spec.update(cluster.new_worker_spec())
-    await cluster
+    try:
+        await cluster
+    except RuntimeError:
+        for name in [name for name, job in cluster.workers.items() if job.job_id is None]:
+            cluster.workers.pop(name).status = Status.failed
+        raise
 
 
 async def _keep_jobs(cluster: Any, n: int) -> None:
@@ -130,8 +150,6 @@ async def _keep_jobs(cluster: Any, n: int) -> None:
         await _ask_for_jobs(cluster, n)
     except RuntimeError as error:
         _LOG.warning("the queue refused a job: %s", _last_words(error))
-        for name in [name for name, job in cluster.workers.items() if job.job_id is None]:
-            del cluster.workers[name]
 
 
 def _last_words(error: Exception) -> str:
