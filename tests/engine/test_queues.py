@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import psutil
 import pytest
 from block_work import name_process, take_half_a_second
@@ -85,7 +86,8 @@ def test_a_job_that_ends_is_asked_for_again(
             for process in ended:
                 process.terminate()
 
-    came_to = compute(params, BlockJob("detect", many, take_half_a_second), on_done=end_jobs)
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}):
+        came_to = compute(params, BlockJob("detect", many, take_half_a_second), on_done=end_jobs)
     assert came_to == {i: i for i in range(12)}
     assert len(ended) >= 2
     assert len(queue.read_jobs()) > 2

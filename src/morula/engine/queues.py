@@ -105,7 +105,7 @@ def make_cluster(params: ClusterParams) -> Iterator[Any]:
         find_class(params.system)(
             **describe_job(params),
             log_directory=str(folder),
-            security=_choose_security(Path(keys)),
+            security=choose_security(Path(keys)),
             protocol="tls://",
             interface=params.interface,
             scheduler_options=choose_dashboard(),
@@ -115,7 +115,7 @@ def make_cluster(params: ClusterParams) -> Iterator[Any]:
         yield cluster
 
 
-def _choose_security(folder: Path) -> Security:
+def choose_security(folder: Path) -> Security:
     """Return the user's certificates if Dask's configuration names some, or make some, in a folder that jobs see."""
     own = Security(require_encryption=True)
     if own.tls_ca_file:
