@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +19,20 @@ def square(block: Block) -> int:
 def break_odd(block: Block) -> int:
     if block.index % 2:
         raise ChunkError(f"chunk {block.index} is broken.")
+    return block.index
+
+
+class LockedError(OSError):
+    """An error as some libraries have them, which cannot be packed for another process."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is locked")
+        self.lock = threading.Lock()
+
+
+def find_third_locked(block: Block) -> int:
+    if block.index == 2:
+        raise LockedError("movie.h5")
     return block.index
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import dask
@@ -32,8 +33,11 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         subprocess.run(["bash", "-c", line], check=True, capture_output=True)
     (tmp_path / "tls.yaml").write_text(settings.replace("/home/you/.morula-keys", str(tmp_path)))
     monkeypatch.setenv("DASK_CONFIG", str(tmp_path))
-    with dask.config.set(dask.config.collect(paths=[str(tmp_path)], env={})):
-        yield tmp_path
+    before = deepcopy(dask.config.config)
+    dask.config.update(dask.config.config, dask.config.collect(paths=[str(tmp_path)], env={}))
+    yield tmp_path
+    dask.config.config.clear()
+    dask.config.config.update(before)
 
 
 def test_a_cluster_with_tls_computes_blocks(keys: Path, blocks: list[Block], tmp_path: Path) -> None:
@@ -54,7 +58,8 @@ def test_who_has_no_key_is_not_let_in(
 ) -> None:
     monkeypatch.setattr(clusters, "_WAIT_S", 12.0)
     secured = address.replace("tcp", "tls")
-    none = {"distributed.comm.tls": {}, "distributed.comm.require-encryption": None}
+    keyless = ("require-encryption", "tls.ca-file", "tls.client.key", "tls.client.cert")
+    none = {f"distributed.comm.{name}": None for name in keyless}
     with scheduler_at(secured), dask.config.set(none):
         for tried in (address, secured):
             with pytest.raises(WorkerError, match="no Dask scheduler answers"), open_engine(scheduler=tried):

@@ -121,7 +121,8 @@ def check_versions(client: Client) -> None:
         Names the first of them.
     """
     found = client.run(_say_version, on_error="return")
-    wrong = {worker: version for worker, version in found.items() if version != __version__}
+    answers = {worker: answer for worker, answer in found.items() if not isinstance(answer, OSError)}  # left by now
+    wrong = {worker: version for worker, version in answers.items() if version != __version__}
     if wrong:
         worker, version = next(iter(wrong.items()))
         raise WorkerError(

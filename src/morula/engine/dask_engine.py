@@ -21,7 +21,7 @@ from distributed import CancelledError, Client, Future, KilledWorker, WorkerPlug
 from morula.core.blocks import Block
 from morula.core.progress import ProgressSink, ignore_progress
 from morula.engine.engine import BlockFailure, BlockJob, Result, RunSummary
-from morula.engine.failures import attempt_block, tell_failure
+from morula.engine.failures import attempt_block, make_portable, tell_failure
 from morula.engine.gpus import RESOURCE, count_cards
 from morula.engine.pace import Pace
 from morula.engine.turns import Turns
@@ -220,6 +220,8 @@ def _run_task(name: str, block: Block, handed: tuple[object, ...], retries: int)
     begun_s = time.perf_counter()
     work = get_worker().plugins[name].unpacked
     outcome = attempt_block(work, block, *handed, retries=retries)
+    if isinstance(outcome, BlockFailure):
+        outcome = make_portable(outcome)
     return outcome, time.perf_counter() - begun_s
 
 
