@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import socket
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -110,6 +111,19 @@ def test_keys_are_named_in_the_script_and_readable_by_their_owner_only(tmp_path:
         assert {key.parent.stat().st_mode & 0o77 for key in keys} == {0}
         assert "PRIVATE KEY" in keys[0].read_text()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_dashboard_is_reached_from_this_machine_only(tmp_path: Path) -> None:
+    pytest.importorskip("bokeh", reason="bokeh is not installed (the extra `cluster`)")
+    with make_cluster(ClusterParams(system="slurm", folder=str(tmp_path))) as cluster:
+        port = cluster.scheduler_info["services"]["dashboard"]
+        host, scheduler_port = cluster.scheduler_address.removeprefix("tls://").rsplit(":", 1)
+        if host == "127.0.0.1":
+            pytest.skip("this machine is in no network")
+        for where in (("127.0.0.1", port), (host, int(scheduler_port))):
+            socket.create_connection(where, timeout=5).close()
+        with pytest.raises(ConnectionRefusedError, match="refused"):
+            socket.create_connection((host, port), timeout=5)
 
 
 @pytest.mark.parametrize(
