@@ -217,7 +217,7 @@ def _detect(
         intensity = _measure_once(inputs.movie, model.spec, constants)
         pending = stage.pending_blocks(blocks)
         work = partial(detect_block, movie=inputs.movie, model=model, intensity=intensity, params=params)
-        job = BlockJob(name, pending, work, n_done_before=len(blocks) - len(pending))
+        job = BlockJob(name, pending, work, n_done_before=len(blocks) - len(pending), on_card=True)
         engine.run_blocks(job, on_done=stage.write_block, on_failed=stage.write_failed_block, progress=progress)
         stage.finish({"amount": _count_voxels(blocks) / 1e6, "unit": "megavoxels"})
 

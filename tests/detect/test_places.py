@@ -47,7 +47,9 @@ def test_a_sister_on_the_slope_of_the_others_hill_is_found_at_her_blob() -> None
 
 
 def test_a_blob_where_the_network_sees_no_nucleus_is_no_place() -> None:
-    places = _seeker().find_places(_draw(SISTERS[:1], 1.3, 0.8), _draw(SISTERS + [[0, 0, 0], [0, 0, 8.0]], 1.7), HERE)
+    places = _seeker().find_places(
+        _draw(SISTERS[:1], 1.3, 0.8), _draw(np.add(SISTERS, [[0, 0, 0], [0, 0, 8.0]]), 1.7), HERE
+    )
     assert np.abs(places.zyx_um - SISTERS[0]).max() < 0.5
 
 
@@ -58,7 +60,7 @@ def test_a_peak_without_a_blob_stays_where_it_is() -> None:
 
 
 def test_a_peak_within_the_window_of_a_blob_is_that_blob() -> None:
-    beside = SISTERS[:1] + [[0, 0, 2.0]]
+    beside = np.add(SISTERS[:1], [0, 0, 2.0])
     places = _seeker().find_places(_draw(beside, 1.7, 0.8), _draw(SISTERS[:1], 1.7), HERE)
     assert len(places.score) == 1
     assert np.abs(places.zyx_um - SISTERS[:1]).max() < 0.1
