@@ -1,7 +1,7 @@
 """Local maxima found on the device where the volume lies, so that only they leave it.
 
-The same peaks as `morula.peaks.maxima.find_peaks`, whose definition holds: the same comparisons, in torch. It is used on
-graphics cards; on a CPU the other one is faster.
+The same peaks as `morula.peaks.maxima.find_peaks`, whose definition holds: the same comparisons, in torch. It is used
+on graphics cards; on a CPU the other one is faster.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where a frame may hold nuclei at all: a coarse, smoothed look at pixels that are read anyway.
 
-The movie is laid out in cells of about a nucleus' radius, counted from its first voxel, so that every block sees the same
-cells. A cell is empty if the image around it, averaged over two cells on each axis, hardly varies. Owns that rule; what
-is left out because of it is for others to say.
+The movie is laid out in cells of about a nucleus' radius, counted from its first voxel, so that every block sees the
+same cells. A cell is empty if the image around it, averaged over two cells on each axis, hardly varies. Owns that rule;
+what is left out because of it is for others to say.
 """
 
 from __future__ import annotations

@@ -13,17 +13,17 @@ from morula.detect.params import DetectParams
 from morula.errors import ConfigError
 from morula.network.spec import NetworkSpec
 
-_PROGRAM_BYTES = 420e6
+_PROGRAM_BYTES = 470e6
 """The program with its libraries, and what the processes' libraries keep for themselves."""
 
 _FLOAT_BYTES = 4
 _WHILE_READ = 2.5
 """Frames in 32 bits that the reading of one holds: as it lies on the disk, as it is scaled, and the mask."""
 
-_FAST_MAPS = 9.0
+_FAST_MAPS = 10.3
 """Groups of feature maps of the first level that `fast` holds at its peak."""
 
-_PAPER_MAPS = {"split": 26.0, "shared": 21.0, "single": 20.0}
+_PAPER_MAPS = {"split": 25.0, "shared": 20.5, "single": 19.0}
 """The same for `paper`, by variant; per voxel of the input, for five frames are held in several places at once."""
 
 _ANSWER_MAPS = 3.0

@@ -32,8 +32,9 @@ class DetectParams:
     """Memory in GiB that a worker may use for a block, the program itself included. By default three fifths of this
     machine's memory per core, and of a graphics card's memory."""
     skip_contrast: float = Field(default=0.0, ge=0, le=0.2)
-    """Where the smoothed image varies by less than this share of the movie's range of intensities, around a place, there
-    is no nucleus: blocks that are empty so are not shown to the network. 0.03 is cautious; 0 looks everywhere."""
+    """Where the smoothed image varies by less than this share of the movie's range of intensities, nothing is looked
+    for: frames of blocks that are empty in this way are not shown to the network. 0.03 is cautious; 0 looks
+    everywhere."""
     mirrored: bool = False
     """Whether the network is also asked about mirror images (along y, x and both) and its answers averaged: four times
     the work for fewer chance detections."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +70,12 @@ def choose_block_shape(
     best = np.unravel_index(int(np.argmin(np.where(seen <= budget, work, np.inf))), work.shape)
     depth, height, width = (int(cuts.write[i]) for cuts, i in zip((z, y, x), best, strict=True))
     return params.block_frames, depth, height, width
+
+
+def project_smallest(movie: Movie, spec: NetworkSpec, params: DetectParams) -> Memory:
+    """Project what the smallest block takes where the network computes on the CPU: with less no movie can be cut."""
+    seen_vox = prod(float(_list_cuts(movie, spec, params, axis).most.min()) for axis in range(3))
+    return project_memory(seen_vox * _ONE_VOXEL, spec, params, on_card=False)
 
 
 def cut_movie(movie: Movie, spec: NetworkSpec, params: DetectParams, shape: BlockShape) -> list[Block]:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from morula.core.blocks import Block
-from morula.core.columns import BoolArray
 from morula.core.detections import Detections
 from morula.core.movie import Movie
 from morula.detect.answer import ask_network
