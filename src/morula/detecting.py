@@ -132,21 +132,22 @@ def _fix_blocks(
             t, z, y, x = (int(length) for length in cast(list[int], cutting["shape_tzyx"]))
             return cutting, (t, z, y, x)
     if memory is None:
-        memory = _find_memory(params)
+        memory = find_memory(params)
     else:
         memory = Memory(max(memory.host_bytes, project_smallest(movie, spec, params).host_bytes))
     shape = choose_block_shape(movie, spec, params, memory)
     return {"shape_tzyx": list(shape), "asked": asked}, shape
 
 
-def _find_memory(params: DetectParams) -> Memory:
+def find_memory(params: DetectParams) -> Memory:
+    """Find what a worker may use on this machine, and on the card of this process if it has one."""
     return share_memory(params, core_bytes=measure_core_bytes(), card_bytes=measure_card_bytes())
 
 
 def _tell_memory(name: str, blocks: Sequence[Block], movie: Movie, spec: NetworkSpec, params: DetectParams) -> None:
     """Log what a worker will take; warn where blocks recorded on a larger machine may not fit this one."""
     largest = max((count_seen(block, movie, spec) for block in blocks), default=0)
-    have = _find_memory(params)
+    have = find_memory(params)
     needed = project_memory(largest, spec, params, on_card=have.card_bytes is not None)
     _LOG.info(
         "%s: %d blocks, the largest sees %.3g megavoxels of a frame; about %.1f GiB per worker",

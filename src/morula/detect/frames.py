@@ -90,13 +90,15 @@ class BlockFrames:
         """
         frames = range(self.block.write[0].start, self.block.write[0].stop)
         places = [self._places(t) for t in frames]
+        sizes = [b - a for a, b in zip(self.start, self.stop, strict=True)]
+        laid = np.empty((*sizes, 2 * self.reach + 1), np.float32)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="morula-reads") as reader:
             under_way: dict[_Place, Future[_Frame]] = {}
             for t, here, next_ones in zip(frames, places, [*places[1:], []], strict=True):
                 for place in (*here, *next_ones):
                     if place not in under_way:
                         under_way[place] = reader.submit(self._read, place)
-                yield _lay_together(t, [under_way[place].result() for place in here])
+                yield _lay_together(t, [under_way[place].result() for place in here], laid)
                 under_way = {place: under_way[place] for place in next_ones}
 
     def _places(self, t: int) -> list[_Place]:
@@ -143,7 +145,7 @@ def read_box(array: LazyArray, block: Block, first: Corner, last: Corner) -> Pix
     return pixels
 
 
-def _lay_together(t: int, frames: list[_Frame]) -> Window:
+def _lay_together(t: int, frames: list[_Frame], laid: Pixels) -> Window:
     """Lay frames side by side, those of a voxel beside each other in memory, as the network wants them."""
-    shown = np.stack([frame.shown for frame in frames], axis=-1)
-    return Window(t, np.moveaxis(shown, -1, 0), frames[len(frames) // 2].seen)
+    np.stack([frame.shown for frame in frames], axis=-1, out=laid)
+    return Window(t, np.moveaxis(laid, -1, 0), frames[len(frames) // 2].seen)

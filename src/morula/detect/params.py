@@ -31,10 +31,10 @@ class DetectParams:
     memory_gib: float | None = Field(default=None, gt=0)
     """Memory in GiB that a worker may use for a block, the program itself included. By default three fifths of this
     machine's memory per core, and of a graphics card's memory."""
-    skip_contrast: float = Field(default=0.0, ge=0, le=0.2)
+    skip_contrast: float = Field(default=0.0, ge=0, le=0.5)
     """Where the smoothed image varies by less than this share of the movie's range of intensities, nothing is looked
-    for: frames of blocks that are empty in this way are not shown to the network. 0.03 is cautious; 0 looks
-    everywhere."""
+    for: frames of blocks that are empty in this way are not shown to the network. 0.1 is cautious (rendered embryos
+    lose nuclei above 0.25 only); 0 looks everywhere. Set it where much of the movie is empty."""
     mirrored: bool = False
     """Whether the network is also asked about mirror images (along y, x and both) and its answers averaged: four times
     the work for fewer chance detections."""

@@ -179,6 +179,6 @@ def _too_small(
         "detection has too little memory for this network.",
         measured=f"{smallest}, and takes {told}",
         cause="a network with a wide view, or many cores that share little memory",
-        fix=f"set detect.memory_gib to {needed.host_bytes / 2**30 * 1.05:.1f} and use as many workers as have that much, "
+        fix=f"set detect.memory_gib to {needed.host_bytes / 2**30 * 1.05:.1f} and use as many workers as have that, "
         "or take a coarser level of the movie",
     )
