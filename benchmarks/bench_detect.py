@@ -5,8 +5,8 @@ usage: python benchmarks/bench_detect.py [--network fast] [--frames 4] [--shape 
 
 A movie is written and searched by the stage that `morula run` uses, in a fresh process; then one ten times longer,
 whose memory is projected to be the same (`--once` leaves it out). The network is untrained: its speed does not depend
-on its weights. On a CPU the rate counts CPU seconds of one thread, so that neighbours on the machine do not count; on a card it counts
-wall seconds. Projected are the hours for a movie of 2169 frames of 532×988×2048 voxels with the blocks that this
+on its weights. On a CPU the rate counts CPU seconds, so that neighbours on the machine do not count; on a card it
+counts wall seconds. Projected are the hours for a movie of 2169 frames of 532×988×2048 voxels with the blocks that this
 device's memory allows, at the rate of voxels *seen* that was measured, halos and all. Exits with 1 below the bound
 (`fast` only), or if the memory is more than a fifth off its projection.
 """
@@ -138,6 +138,7 @@ def measure(path: Path, options: argparse.Namespace) -> None:
         inputs, engine = Inputs(movie, nobody, nobody, None), SerialEngine()
         detecting.run_detection(run, inputs, params, ("detect", "train"), weights, engine, lambda _: None)
         wall, cpu = time.perf_counter() - began, time.process_time() - began_cpu
+        peak = _peak_bytes()
         shape = tuple(run.store.find_stage("detect").settings["cutting"]["shape_tzyx"])  # type: ignore[union-attr, index]
         found = run.store.read_detections("detect").n
     blocks = cut_movie(movie, spec, params, shape)
@@ -156,7 +157,7 @@ def measure(path: Path, options: argparse.Namespace) -> None:
                 "megavoxels": float(np.prod(movie.shape)) / 1e6,
                 "largest_megavoxels": max(seen) / 1e6,
                 "seen_megavoxels": sum(_frames(b) * n for b, n in zip(blocks, seen, strict=True)) / 1e6,
-                "peak": _peak_bytes(),
+                "peak": peak,
                 "projected": project_memory(max(seen), spec, params, on_card=on_card).host_bytes,
                 "card_peak": torch.cuda.max_memory_allocated() if on_card else None,
                 "card_projected": project_memory(max(seen), spec, params, on_card=on_card).card_bytes,
@@ -201,7 +202,7 @@ def show(told: dict[str, Any], threads: int) -> tuple[float, float]:
     parts = " ".join(f"{name} {seconds / told['wall']:.1%}," for name, seconds in told["parts"].items())
     memory = told["peak"] / told["projected"]
     print(
-        f"{told['megavoxels']:.0f} megavoxels, {told['blocks']} blocks that see up to {told['largest_megavoxels']:.1f}: "
+        f"{told['megavoxels']:.0f} megavoxels, {told['blocks']} blocks that see {told['largest_megavoxels']:.1f}: "
         f"{told['seconds']:.1f} s, {rate:.2f} megavoxels/s ({told['seen_megavoxels'] / told['seconds']:.2f} seen); "
         f"{told['found']} detections"
     )
@@ -209,7 +210,7 @@ def show(told: dict[str, Any], threads: int) -> tuple[float, float]:
     print(f"  memory: {told['peak'] / 2**20:.0f} MiB, {memory:.2f} of what was projected")
     if told["card_peak"]:
         print(
-            f"  card: {told['card_peak'] / 2**20:.0f} MiB, {told['card_peak'] / told['card_projected']:.2f} times projected"
+            f"  card {told['card_peak'] / 2**20:.0f} MiB, {told['card_peak'] / told['card_projected']:.2f} of projected"
         )
     return rate, memory
 

@@ -2,8 +2,8 @@
 
 usage: python benchmarks/bench_reading.py [--frames 8] [--shape 32 192 192] [--delay-ms 150] [--repeat 3]
 
-One thread computes. Each way is run in turn with the other, and the fastest of the repetitions counts, in wall seconds:
-waiting uses no CPU. The slow source is the local one that sleeps before each read, as a web server or a busy disk would.
+One thread computes. Each way is run in turn with the other, and the fastest of the repetitions counts, in wall
+seconds: waiting uses no CPU. The slow source is the local one that sleeps before each read, as a web server would.
 Exits with 1 if reading ahead does not hide half of what it could hide, or costs a twentieth from local disk.
 """
 
@@ -21,8 +21,8 @@ from typing import Any, Self
 from unittest.mock import patch
 
 import numpy as np
-from bench_detect import write_movie
 
+from bench_detect import write_movie
 from morula.core.movie import Movie
 from morula.detect.params import DetectParams
 from morula.detect.plan import plan_blocks

@@ -78,12 +78,12 @@ def test_blocks_are_as_large_as_the_memory_allows(run, monkeypatch) -> None:
 
 
 def test_an_interrupted_stage_goes_on_with_its_blocks_on_a_smaller_machine(run, monkeypatch, caplog) -> None:
-    a_machine_of(monkeypatch, 473)
+    a_machine_of(monkeypatch, 643)
     with pytest.raises(KeyboardInterrupt):
         detect(run, stop_after=2)
     begun = cutting(run)
     assert run.store.find_stage("detect").n_blocks > 6
-    a_machine_of(monkeypatch, 471)
+    a_machine_of(monkeypatch, 641)
     with caplog.at_level("INFO", logger="morula"):
         detect(run)
     assert "detect goes on where it stopped: 2 of" in caplog.text
@@ -104,7 +104,7 @@ def test_an_interrupted_stage_is_cut_anew_if_other_blocks_are_asked_for(run, cap
 def test_a_finished_stage_stays_finished_whatever_the_blocks(run, monkeypatch) -> None:
     detect(run)
     begun, fingerprint = cutting(run), run.store.find_stage("detect").fingerprint
-    a_machine_of(monkeypatch, 471)
+    a_machine_of(monkeypatch, 641)
     for params in (replace(PARAMS, block_megavoxels=0.05), replace(PARAMS, memory_gib=1.0), PARAMS):
         detect(run, params)
         assert (cutting(run), run.store.find_stage("detect").fingerprint) == (begun, fingerprint)
@@ -113,7 +113,7 @@ def test_a_finished_stage_stays_finished_whatever_the_blocks(run, monkeypatch) -
 def test_another_threshold_detects_anew_with_blocks_for_this_machine(run, monkeypatch) -> None:
     detect(run)
     assert run.store.find_stage("detect").n_blocks == 3
-    a_machine_of(monkeypatch, 473)
+    a_machine_of(monkeypatch, 643)
     detect(run, replace(PARAMS, threshold=0.02))
     assert run.store.find_stage("detect").n_blocks > 6
 
@@ -121,7 +121,7 @@ def test_another_threshold_detects_anew_with_blocks_for_this_machine(run, monkey
 def test_too_little_memory_is_refused_before_anything_is_changed(run, monkeypatch) -> None:
     detect(run)
     before = run.store.find_stage("detect")
-    a_machine_of(monkeypatch, 470.01)
+    a_machine_of(monkeypatch, 640.01)
     with pytest.raises(ConfigError, match=r"too little memory for this network[\s\S]*the smallest block sees") as error:
         detect(run, replace(PARAMS, threshold=0.02))
     assert run.store.find_stage("detect") == before

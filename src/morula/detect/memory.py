@@ -13,8 +13,8 @@ from morula.detect.params import DetectParams
 from morula.errors import ConfigError
 from morula.network.spec import NetworkSpec
 
-_PROGRAM_BYTES = 470e6
-"""The program with its libraries, and what the processes' libraries keep for themselves."""
+_PROGRAM_BYTES = 640e6
+"""The program with its libraries, and what these keep for themselves."""
 
 _FLOAT_BYTES = 4
 _WHILE_READ = 2.5
@@ -23,8 +23,11 @@ _WHILE_READ = 2.5
 _FAST_MAPS = 10.3
 """Groups of feature maps of the first level that `fast` holds at its peak."""
 
-_PAPER_MAPS = {"split": 25.0, "shared": 20.5, "single": 19.0}
+_PAPER_MAPS = {"split": 24.0, "shared": 20.0, "single": 18.0}
 """The same for `paper`, by variant; per voxel of the input, for five frames are held in several places at once."""
+
+_SHORT = 0.8
+"""Part of that left where convolutions are asked for in 16 bits; not everything is held in them."""
 
 _ANSWER_MAPS = 3.0
 """Volumes of the indicator while it is refined, and compared with its neighbours in search of peaks."""
@@ -120,4 +123,6 @@ def _network_bytes(spec: NetworkSpec, params: DetectParams) -> float:
         maps = _PAPER_MAPS[spec.variant or "split"]
     else:
         maps = _FAST_MAPS / prod(spec.stem_stride)
+    if params.precision == "bfloat16":
+        maps *= _SHORT
     return _FLOAT_BYTES * (maps * spec.channels[0] + answers)

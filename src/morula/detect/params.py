@@ -34,7 +34,7 @@ class DetectParams:
     skip_contrast: float = Field(default=0.0, ge=0, le=0.5)
     """Where the smoothed image varies by less than this share of the movie's range of intensities, nothing is looked
     for: frames of blocks that are empty in this way are not shown to the network. 0.1 is cautious (rendered embryos
-    lose nuclei above 0.25 only); 0 looks everywhere. Set it where much of the movie is empty."""
+    lose nuclei above 0.3 only); 0 looks everywhere. Set it where much of the movie is empty."""
     mirrored: bool = False
     """Whether the network is also asked about mirror images (along y, x and both) and its answers averaged: four times
     the work for fewer chance detections."""
@@ -42,4 +42,4 @@ class DetectParams:
     """CPU threads of the network."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """How convolutions are computed: in 16 bits on a graphics card made for it, in 32 elsewhere, with `auto`. On
-    processors made for it "bfloat16" takes half the time; positions and scores differ in the third digit."""
+    processors made for it "bfloat16" takes half the time; scores then differ by about a hundredth."""
