@@ -81,7 +81,8 @@ class BlockFrames:
     def windows(self) -> Iterator[Window]:
         """Give each frame of the write region with those around it, while the one after the next is being read.
 
-        Never more than one frame is read ahead, and one that is needed no more is let go.
+        Never more than one frame is read ahead, and one that is needed no more is let go. What is shown lies in the
+        same memory each time, and is good until the next is asked for.
 
         Raises
         ------
