@@ -136,7 +136,8 @@ def measure(path: Path, options: argparse.Namespace) -> None:
         watch(clock, device)
         began, began_cpu = time.perf_counter(), time.process_time()
         inputs, engine = Inputs(movie, nobody, nobody, None), SerialEngine()
-        detecting.run_detection(run, inputs, params, ("detect", "train"), weights, engine, lambda _: None)
+        search = detecting.Search(name="detect", after="train", weights=weights, params=params)
+        detecting.run_detection(run, inputs, search, engine, lambda _: None)
         wall, cpu = time.perf_counter() - began, time.process_time() - began_cpu
         peak = _peak_bytes()
         shape = tuple(run.store.find_stage("detect").settings["cutting"]["shape_tzyx"])  # type: ignore[union-attr, index]

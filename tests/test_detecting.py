@@ -15,7 +15,7 @@ from morula.core.movie import Movie
 from morula.core.tracks import Tracks
 from morula.detect.memory import Memory
 from morula.detect.params import DetectParams
-from morula.detecting import run_detection
+from morula.detecting import Search, run_detection
 from morula.engine.serial import SerialEngine
 from morula.errors import ConfigError
 from morula.inputs import Inputs
@@ -26,7 +26,6 @@ from morula.store.run_directory import RunDirectory
 
 SPEC = NetworkSpec(voxel_size_um=(2.0, 1.0, 1.0), stem_stride=(1, 2, 2), downsampling=((1, 2, 2),), channels=(4, 4))
 PARAMS = DetectParams(threshold=0.017, window_um=2.5, block_frames=1)
-NAMES = ("detect", "train")
 NOBODY = Tracks(t=np.zeros(0, np.int32), zyx_um=np.zeros((0, 3)), id=np.zeros(0, int), parent_row=np.zeros(0, int))
 
 
@@ -57,7 +56,8 @@ def detect(run: RunDirectory, params=PARAMS, *, inputs=None, stop_after=None, me
         if event.done == stop_after:
             raise KeyboardInterrupt
 
-    run_detection(run, inputs or make_inputs(), params, NAMES, weights_of(run), SerialEngine(), progress, memory=memory)
+    search = Search(name="detect", after="train", weights=weights_of(run), params=params, memory=memory)
+    run_detection(run, inputs or make_inputs(), search, SerialEngine(), progress)
 
 
 def cutting(run: RunDirectory) -> dict:

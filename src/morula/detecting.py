@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -39,54 +39,51 @@ from morula.store.run_directory import RunDirectory
 _LOG = logging.getLogger(__name__)
 _GIB = 2**30
 
-ChooseBlocks = Callable[[Sequence[Block]], Sequence[Block]]
 
-
-def run_detection(
-    run: RunDirectory,
-    inputs: Inputs,
-    params: DetectParams,
-    names: tuple[str, str],
-    weights: Path,
-    engine: Engine,
-    progress: ProgressSink,
-    *,
-    memory: Memory | None = None,
-    choose: ChooseBlocks = list,
-) -> None:
-    """Find the nuclei of a movie, or of the blocks chosen.
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """A stage of detection.
 
     Parameters
     ----------
-    run, inputs, engine, progress
-        Where results go, what is looked at, who computes, and who hears of it.
-    params
-        Settings of detection.
-    names
-        Name of this stage, and of the one that left the weights.
+    name, after
+        Name of the stage, and of the one that left the weights.
     weights
         The network.
+    params
+        Settings of detection.
     memory
         What blocks are cut for, or the smallest ones where that is too little; by default the memory of a worker on
         this machine.
     choose
         Takes all blocks of the movie and returns those to search.
     """
-    name, trained = names
-    model = load_model(weights)
+
+    name: str
+    after: str
+    weights: Path
+    params: DetectParams
+    memory: Memory | None = None
+    choose: Callable[[Sequence[Block]], Sequence[Block]] = list
+
+
+def run_detection(run: RunDirectory, inputs: Inputs, search: Search, engine: Engine, progress: ProgressSink) -> None:
+    """Find the nuclei of a movie, or of the blocks chosen, as a stage of a run."""
+    name, params = search.name, search.params
+    model = load_model(search.weights)
     model.check_movie(inputs.movie)
     settings = {
         "detect": {key: value for key, value in plain_values(params).items() if key not in BLOCK_SETTINGS},
         "inputs": inputs.identify("movie"),
         **identify_drift(inputs.movie),
     }
-    cutting, shape = _fix_blocks(run, name, settings, inputs.movie, model.spec, params, memory)
-    blocks = choose(cut_movie(inputs.movie, model.spec, params, shape))
+    cutting, shape = _fix_blocks(run, search, settings, inputs.movie, model.spec)
+    blocks = search.choose(cut_movie(inputs.movie, model.spec, params, shape))
     constants = run.paths.model / f"{name}-intensity.json"
     with run.stage(
         name,
         {**settings, "cutting": cutting},
-        after=[trained],
+        after=[search.after],
         scratch=[constants],
         n_blocks=len(blocks),
         check=partial(measure_intensity, inputs.movie, model.spec.low_percentile, model.spec.high_percentile),
@@ -110,20 +107,15 @@ def run_detection(
 
 
 def _fix_blocks(
-    run: RunDirectory,
-    name: str,
-    settings: Mapping[str, object],
-    movie: Movie,
-    spec: NetworkSpec,
-    params: DetectParams,
-    memory: Memory | None,
+    run: RunDirectory, search: Search, settings: Mapping[str, object], movie: Movie, spec: NetworkSpec
 ) -> tuple[dict[str, object], BlockShape]:
     """Return how the movie is cut, as the stage records it, and the shape of a block: as recorded, or chosen now.
 
     What was recorded holds while nothing else has changed and nobody asks for other blocks of an unfinished stage.
     """
+    params, memory = search.params, search.memory
     asked = {key: getattr(params, key) for key in BLOCK_SETTINGS}
-    known = run.store.find_stage(name)
+    known = run.store.find_stage(search.name)
     if known is not None:
         others = {key: value for key, value in known.settings.items() if key not in ("cutting", "blocks")}
         cutting = cast(dict[str, object], known.settings.get("cutting", {}))

@@ -26,7 +26,7 @@ from morula.core.progress import ProgressSink
 from morula.core.tracks import Tracks
 from morula.detect.memory import Memory
 from morula.detect.params import DetectParams
-from morula.detecting import run_detection
+from morula.detecting import Search, run_detection
 from morula.engine.engine import Engine
 from morula.inputs import Inputs
 from morula.network.intensity import measure_intensity
@@ -72,16 +72,23 @@ def learn(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, 
     near = partial(
         _choose_blocks, movie=inputs.movie, annotations=inputs.train, megavoxels=config.train.second_megavoxels
     )
-    names, weights = (FIRST_DETECT, FIRST_TRAIN), weights_path(run, FIRST_TRAIN)
-    run_detection(run, inputs, params, names, weights, engine, progress, memory=_TEACHER_MEMORY, choose=near)
+    search = Search(
+        name=FIRST_DETECT,
+        after=FIRST_TRAIN,
+        weights=weights_path(run, FIRST_TRAIN),
+        params=params,
+        memory=_TEACHER_MEMORY,
+        choose=near,
+    )
+    run_detection(run, inputs, search, engine, progress)
     _train(run, inputs, config.train, "train", progress, after=FIRST_DETECT)
 
 
 def detect(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, progress: ProgressSink) -> None:
     """Find the nuclei of the whole movie with the trained network."""
     inputs = steady_inputs(run, inputs)
-    weights = weights_path(run, "train")
-    run_detection(run, inputs, config.detect, ("detect", "train"), weights, engine, progress)
+    search = Search(name="detect", after="train", weights=weights_path(run, "train"), params=config.detect)
+    run_detection(run, inputs, search, engine, progress)
 
 
 def _adopt(run: RunDirectory, inputs: Inputs, source: Path) -> None:

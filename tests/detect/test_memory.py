@@ -60,7 +60,7 @@ from morula.core.tracks import Tracks
 from morula.detect.memory import project_memory
 from morula.detect.params import DetectParams
 from morula.detect.plan import count_seen, cut_movie
-from morula.detecting import run_detection
+from morula.detecting import Search, run_detection
 from morula.engine.serial import SerialEngine
 from morula.inputs import Inputs
 from morula.io.movies.opening import open_movie
@@ -79,8 +79,8 @@ nobody = Tracks(t=count, zyx_um=np.zeros((0, 3)), id=count, parent_row=count)
 with RunDirectory.open(folder / "run") as run:
     run.stage("train", {}).finish()
     run.paths.model.mkdir()
-    inputs, names = Inputs(movie, nobody, nobody, None), ("detect", "train")
-    run_detection(run, inputs, params, names, weights, SerialEngine(), lambda event: None)
+    search = Search(name="detect", after="train", weights=weights, params=params)
+    run_detection(run, Inputs(movie, nobody, nobody, None), search, SerialEngine(), lambda event: None)
     shape = run.store.find_stage("detect").settings["cutting"]["shape_tzyx"]
 seen = max(count_seen(block, movie, spec) for block in cut_movie(movie, spec, params, shape))
 peak = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
