@@ -22,6 +22,7 @@ SETTINGS = [
     "tune.start_costs=[6.0, 12.0]",
     "solve.block_frames=2",
     "solve.context_frames=2",
+    "detect.threshold=0.09",  # other blocks alone detect nothing anew
     "detect.block_frames=1",
     "detect.block_megavoxels=0.2",
 ]

@@ -32,7 +32,7 @@ def test_pieces_joined_are_the_whole_byte_for_byte(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 999)))
     found = Detections.sorted(rng.integers(0, 9, n), rng.uniform(0, 9, (n, 3)), rng.random(n), rng.normal(0, 1, (n, 3)))
     params = CandidatesParams(
-        max_distance_um=3.0, max_skip_frames=data.draw(st.integers(0, 3)), consensus_neighbours=3, allow_unlinkable=True
+        max_distance_um=3.0, max_skip_frames=data.draw(st.integers(0, 3)), flow_neighbours=3, allow_unlinkable=True
     )
     whole, joined = link_candidates(found, params), link_one_by_one(found, params, data.draw(st.integers(1, 40)))
     assert joined.edges.tobytes() == whole.edges.tobytes()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from morula.detect.params import DetectParams
 from morula.detect.places import Seeker
@@ -37,8 +38,8 @@ def test_a_sister_on_the_slope_of_the_others_hill_is_found_at_her_blob() -> None
     """The indicator has one hill, higher at the left; the image has two nuclei."""
     indicator = _draw(SISTERS, 2.6, [0.9, 0.4])
     image = _draw(SISTERS, 1.3)
-    alone = _seeker(blob_sigma_um=0.0).find_places(indicator, image, HERE)
-    both = _seeker(blob_sigma_um=1.2).find_places(indicator, image, HERE)
+    alone = _seeker(blob_sigma_um=0.0).find_places(torch.from_numpy(indicator), image, HERE)
+    both = _seeker(blob_sigma_um=1.2).find_places(torch.from_numpy(indicator), image, HERE)
     assert len(alone.score) == 1
     assert len(both.score) == 2
     assert np.abs(both.zyx_um[np.argsort(both.zyx_um[:, 2])] - SISTERS).max() < 0.3
@@ -54,14 +55,14 @@ def test_a_blob_where_the_network_sees_no_nucleus_is_no_place() -> None:
 
 
 def test_a_peak_without_a_blob_stays_where_it_is() -> None:
-    places = _seeker().find_places(_draw(SISTERS[:1], 1.3, 0.8), np.zeros(SHAPE, np.float32), HERE)
+    places = _seeker().find_places(torch.from_numpy(_draw(SISTERS[:1], 1.3, 0.8)), np.zeros(SHAPE, np.float32), HERE)
     assert places.zyx_um == pytest.approx(SISTERS[:1], abs=0.05)
     assert places.score == pytest.approx([0.8])
 
 
 def test_a_peak_within_the_window_of_a_blob_is_that_blob() -> None:
     beside = np.add(SISTERS[:1], [0, 0, 2.0])
-    places = _seeker().find_places(_draw(beside, 1.7, 0.8), _draw(SISTERS[:1], 1.7), HERE)
+    places = _seeker().find_places(torch.from_numpy(_draw(beside, 1.7, 0.8)), _draw(SISTERS[:1], 1.7), HERE)
     assert len(places.score) == 1
     assert np.abs(places.zyx_um - SISTERS[:1]).max() < 0.1
 
@@ -84,13 +85,13 @@ def test_places_are_the_same_from_a_part_that_reaches_far_enough(sigma_um) -> No
     shape, voxel = (30, 120, 130), np.array([1.0, 0.5, 0.5])
     indicator, image = rng.random(shape).astype(np.float32), rng.random(shape).astype(np.float32)
     seeker = Seeker(shape, voxel, SPEC, replace(PARAMS, blob_sigma_um=sigma_um, window_um=2.0))
-    whole = seeker.find_places(indicator, image, HERE)
+    whole = seeker.find_places(torch.from_numpy(indicator), image, HERE)
     reach = np.maximum(seeker.indicator_reach_vox, seeker.image_reach_vox)
     first, last = np.array([0, 48, 56]), np.array([30, 72, 88])
     stride = np.array(SPEC.total_stride)
     start = np.maximum((first - reach) // stride * stride, 0)
     box = tuple(slice(a, b) for a, b in zip(start, np.minimum(last + reach, shape), strict=True))
-    part = seeker.find_places(indicator[box], image[box], start)
+    part = seeker.find_places(torch.from_numpy(indicator[box]), image[box], start)
 
     def own(places):
         return places.rows(((places.voxel >= first) & (places.voxel < last)).all(axis=1))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morula.core.movie import Movie
+from morula.detect.memory import Memory, project_memory
 from morula.detect.params import DetectParams
 from morula.detect.places import Seeker
-from morula.detect.plan import plan_blocks
+from morula.detect.plan import count_seen, cut_movie, plan_blocks, project_smallest
 from morula.errors import ConfigError
 from morula.network import spec as spec_module
 from morula.network.reach import Reach
@@ -116,3 +118,48 @@ def test_padding_of_a_flat_movie_counts_as_memory() -> None:
     assert spec.total_stride[0] == 8
     assert len(plan_blocks(movie, spec, DetectParams(block_megavoxels=8.1))) == 1
     assert len(plan_blocks(movie, spec, DetectParams(block_megavoxels=7.9))) > 1
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    voxel=st.sampled_from(VOXELS),
+    shape=st.tuples(st.integers(1, 2), st.integers(1, 60), st.integers(1, 200), st.integers(1, 200)),
+    megabytes=st.floats(770, 1670),
+)
+def test_no_other_blocks_that_fit_the_memory_see_less_in_all(voxel, shape, megabytes) -> None:
+    """Against every shape of blocks in whole strides."""
+    spec, movie = _spec_and_movie(voxel, shape)
+    params, memory = DetectParams(block_frames=1), Memory(megabytes * 1e6)
+    strides = [
+        range(step, -(-n // step) * step + 1, step) for n, step in zip(shape[1:], spec.total_stride, strict=True)
+    ]
+    work = {}
+    for write in product(*(sides[:: max(1, len(sides) // 4)] for sides in strides)):
+        seen = [_seen_voxels(block, spec, movie) for block in cut_movie(movie, spec, params, (1, *write))]
+        if project_memory(max(seen), spec, params, on_card=False).host_bytes <= memory.host_bytes:
+            work[write] = sum(seen)
+    blocks = plan_blocks(movie, spec, params, memory)
+    seen = [_seen_voxels(block, spec, movie) for block in blocks]
+    assert [count_seen(block, movie, spec) for block in blocks] == seen
+    assert project_memory(max(seen), spec, params, on_card=False).host_bytes <= memory.host_bytes * (1 + 1e-9)
+    assert sum(seen) <= min(work.values(), default=np.inf)
+
+
+def test_a_card_limits_the_blocks_as_well_as_the_machine() -> None:
+    spec, movie = _spec_and_movie(VOXELS[0], (1, 40, 800, 800))
+    largest = [
+        max(count_seen(block, movie, spec) for block in plan_blocks(movie, spec, DetectParams(), memory))
+        for memory in (Memory(8e9), Memory(8e9, 8e9), Memory(8e9, 1e9), Memory(9.5e8, 8e9))
+    ]
+    assert largest[0] == largest[1] > max(largest[2:])
+
+
+def test_the_smallest_memory_is_enough_and_less_is_refused() -> None:
+    spec, movie = _spec_and_movie(VOXELS[1], (1, 300, 300, 300))
+    smallest = project_smallest(movie, spec, DetectParams())
+    assert plan_blocks(movie, spec, DetectParams(), smallest)
+    with pytest.raises(ConfigError, match=r"too little memory for this network[\s\S]*GiB memory") as refused:
+        plan_blocks(movie, spec, DetectParams(), Memory(smallest.host_bytes * 0.95))
+    assert "detect.memory_gib" in refused.value.fix
+    with pytest.raises(ConfigError, match=r"of 0.0 GiB memory of the graphics card"):
+        plan_blocks(movie, spec, DetectParams(), Memory(8e9, 1e6))

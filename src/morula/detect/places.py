@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.spatial import cKDTree
 
 from morula.core.columns import BoolArray, FloatArray, IntArray
+from morula.detect.device_peaks import find_device_peaks
 from morula.detect.params import DetectParams
 from morula.network.spec import NetworkSpec
 from morula.peaks.blobs import choose_cell, coarse_response, reach_of_response
-from morula.peaks.maxima import find_peaks, window_offsets
+from morula.peaks.maxima import Peaks, find_peaks, window_offsets
 
-Float32Array = npt.NDArray[np.float32]
 _ONE_VOXEL = 1.01  # a little more than one, so that rounding does not lose the neighbour
 _NEAR_PER_WINDOW = 0.4
 """The score of a blob is the highest indicator within this part of the peak window."""
@@ -113,15 +114,15 @@ class Seeker:
         window: FloatArray = np.maximum(self.params.window_um, _ONE_VOXEL * self.voxel_size_um * self._cell)
         return window
 
-    def find_places(self, indicator: Float32Array, pixels: npt.NDArray[np.generic], start: IntArray) -> Places:
+    def find_places(self, indicator: torch.Tensor, pixels: npt.NDArray[np.generic], start: IntArray) -> Places:
         """Find the places of a region.
 
         Parameters
         ----------
         indicator
-            Probability of a nucleus centre on the grid of the outputs, shape (z, y, x).
+            Probability of a nucleus centre on the grid of the outputs, shape (z, y, x), float32, on any device.
         pixels
-            The frame itself, raw, shape (Z, Y, X): the region inside the movie.
+            The frame itself as the network was shown it, shape (Z, Y, X): the region inside the movie.
         start
             First voxel of the region, a multiple of the network's strides.
 
@@ -144,19 +145,15 @@ class Seeker:
             np.concatenate([blobs.score, peaks.score]),
         )
 
-    def _find_peaks(self, indicator: Float32Array, start: IntArray) -> Places:
+    def _find_peaks(self, indicator: torch.Tensor, start: IntArray) -> Places:
         stride = np.array(self.spec.output_stride)
-        peaks = find_peaks(
-            np.ascontiguousarray(indicator),
-            window_um=self.peak_window_um,
-            voxel_size_um=self._outputs_um,
-            threshold=self.params.threshold,
-            origin_vox=tuple((start // stride).tolist()),
+        peaks = _seek_peaks(
+            indicator, start // stride, self.peak_window_um, self._outputs_um, threshold=self.params.threshold
         )
         zyx_um = self.spec.output_centre_um(peaks.refined_vox, self.voxel_size_um)
         return Places(peaks.voxel * stride, zyx_um, peaks.value.astype(np.float64))
 
-    def _find_blobs(self, indicator: Float32Array, pixels: npt.NDArray[np.generic], start: IntArray) -> Places:
+    def _find_blobs(self, indicator: torch.Tensor, pixels: npt.NDArray[np.generic], start: IntArray) -> Places:
         """Every blob, however faint, near which the indicator says that there is a nucleus."""
         cell, last = self._cell, np.array(self.shape_zyx) - 1
         first = -(-start // cell)  # whole cells of the movie, and at its end what is left
@@ -180,11 +177,25 @@ class Seeker:
         blobs = Places(np.floor(vox + 0.5).astype(np.int64), vox * self.voxel_size_um, score)
         return blobs.rows(score > self.params.threshold)
 
-    def _read_indicator(self, indicator: Float32Array, vox: FloatArray, start: IntArray) -> FloatArray:
+    def _read_indicator(self, indicator: torch.Tensor, vox: FloatArray, start: IntArray) -> FloatArray:
         """Highest indicator near each voxel position, shape (n,)."""
         stride = np.array(self.spec.output_stride)
         around = np.concatenate([np.zeros((1, 3), np.int64), window_offsets(self._near_um, self._outputs_um)])
         nearest = np.rint((vox - (stride - 1) / 2) / stride).astype(np.int64) - start // stride
         index = np.clip(nearest[:, None] + around, 0, np.array(indicator.shape) - 1)
-        highest: FloatArray = indicator[tuple(np.moveaxis(index, 2, 0))].max(axis=1).astype(np.float64)
+        z, y, x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(index, 2, 0))).to(indicator.device)
+        highest: FloatArray = indicator[z, y, x].amax(dim=1).cpu().numpy().astype(np.float64)
         return highest
+
+
+def _seek_peaks(
+    indicator: torch.Tensor, origin: IntArray, window_um: FloatArray, voxel_um: FloatArray, *, threshold: float
+) -> Peaks:
+    """Find the peaks where the volume lies: on a graphics card by `device_peaks`, on a CPU by `morula.peaks`."""
+    origin_vox = tuple(origin.tolist())
+    if indicator.device.type != "cpu":
+        return find_device_peaks(
+            indicator, window_um=window_um, voxel_size_um=voxel_um, threshold=threshold, origin_vox=origin_vox
+        )
+    volume = indicator.contiguous().numpy()
+    return find_peaks(volume, window_um=window_um, voxel_size_um=voxel_um, threshold=threshold, origin_vox=origin_vox)
