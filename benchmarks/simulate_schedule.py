@@ -10,22 +10,18 @@ distribution around `--seconds`, and the process that hands out blocks and store
 from __future__ import annotations
 
 import argparse
-import heapq
 import sys
 import time
 
 import numpy as np
 
-from morula.core.blocks import Block
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
-from morula.engine.engine import BlockJob
-from morula.engine.turns import Turns
+from morula.planning.schedule import simulate_schedule
 from morula.solve.blocks.plan import BlockPlan, Context, plan_blocks
 from morula.solve.params import SolveParams
 
 LEAST_BUSY = 0.9
-UNDER_WAY_PER_WORKER = 2
 
 
 def main() -> None:
@@ -44,7 +40,8 @@ def main() -> None:
     )
     rng = np.random.default_rng(0)
     durations = options.seconds * np.exp(options.spread * rng.normal(size=len(plan.blocks)))
-    total = simulate(plan, durations, options.workers, options.hand_ms / 1e3)
+    waits_for = dict(enumerate(plan.dependencies))
+    total = simulate_schedule(plan.blocks, waits_for, durations, options.workers, options.hand_ms / 1e3)
     busy = float(durations.sum()) / (options.workers * total)
     print(f"{options.workers} workers, {durations.mean():.1f} s a block: {total / 3600:.2f} h, {busy:.1%} busy")
     if busy < LEAST_BUSY:
@@ -60,37 +57,6 @@ def plan_embryo(counts: tuple[int, ...]) -> BlockPlan:
     graph = CandidateGraph(nodes=nodes, edges=np.zeros((0, 2)), distance_um=np.zeros(0))
     params = SolveParams(block_frames=size[0], block_um=size[1:])
     return plan_blocks(graph, params, Context(5, (40.0, 40.0, 40.0)))
-
-
-def simulate(plan: BlockPlan, durations: np.ndarray, workers: int, hand_s: float) -> float:
-    """Return the time until all blocks are done.
-
-    Blocks handed out wait at a worker until it is free, as Dask's do; the handing process does one thing at a time and
-    takes results before it hands out more.
-    """
-    job = BlockJob("solve", plan.blocks, work=len, waits_for=dict(enumerate(plan.dependencies)))
-    turns = Turns(job)
-    free_at = [0.0] * workers  # when each worker has nothing left to do
-    finishing: list[tuple[float, int]] = []
-    clock = 0.0
-    while True:
-        while len(finishing) < UNDER_WAY_PER_WORKER * workers and (block := turns.take()) is not None:
-            clock += hand_s
-            _start(block, clock, free_at, finishing, durations)
-        if not finishing:
-            return clock
-        done_at, number = heapq.heappop(finishing)
-        clock = max(clock, done_at)
-        turns.free(plan.blocks[number])
-
-
-def _start(
-    block: Block, now: float, free_at: list[float], finishing: list[tuple[float, int]], durations: np.ndarray
-) -> None:
-    """Give a block to the worker that is free first."""
-    done_at = max(now, heapq.heappop(free_at)) + float(durations[block.index])
-    heapq.heappush(free_at, done_at)
-    heapq.heappush(finishing, (done_at, block.index))
 
 
 if __name__ == "__main__":
