@@ -30,6 +30,7 @@ def plan(
     detections: Annotated[
         float | None, typer.Option("--detections", min=1, help="Cells in all frames together, where known.")
     ] = None,
+    until: Annotated[str, typer.Option("--until", help="Last stage, as for `morula run`.")] = "report",
     shape: Annotated[
         Quad | None, typer.Option("--shape", help="Plan for a movie that is not there: its shape T Z Y X.")
     ] = None,
@@ -64,7 +65,12 @@ def plan(
     if shape is not None and voxel_size_um is not None:
         imagined = Imagined(shape=shape, voxel_size_um=voxel_size_um, dtype=dtype, chunk=chunk)
     request = PlanRequest(
-        workers=workers, within_hours=within_hours, run_dir=run_dir, imagined=imagined, detections=detections
+        workers=workers,
+        within_hours=within_hours,
+        run_dir=run_dir,
+        imagined=imagined,
+        detections=detections,
+        until=until,
     )
     with bars() as progress:
         made = make_plan(read, request, progress=progress)

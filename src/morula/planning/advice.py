@@ -52,8 +52,7 @@ def _name_halo(subject: Subject, stages: Sequence[StagePlan]) -> Iterator[str]:
         if stage.stage == "detect" and stage.amount > _WASTEFUL * written:
             yield (
                 f"detect looks at every voxel {stage.amount / written:.1f} times, for its blocks see far around them: "
-                f"larger ones (detect.block_megavoxels, now {subject.config.detect.block_megavoxels:g}) take more "
-                "memory and less time."
+                "larger ones (detect.block_megavoxels) take more memory and less time."
             )
 
 
@@ -71,8 +70,8 @@ def _name_graph(subject: Subject, stages: Sequence[StagePlan], memory_bytes: flo
     longest = int(fit_detections(memory_bytes / 2) / n * frames) - 2 * _CONTEXT_FRAMES
     if params.block_frames is None and longest >= 1:
         yield (
-            f"solve.block_frames = {longest} lets workers solve it in blocks of {memory_bytes / 2e9:.0f} GB each; with "
-            "solve.block_bound = false no process has to solve the whole."
+            f"solve.block_frames = {longest} with solve.block_bound = false solves it in blocks of "
+            f"{memory_bytes / 2e9:.0f} GB; candidates and confidence hold the whole graph all the same."
         )
 
 
@@ -94,3 +93,8 @@ def _name_floor(stages: Sequence[StagePlan], cluster: Cluster) -> Iterator[str]:
         f"{cluster.alone_s / 3600:.1f} h are work of one process that more workers do not shorten, "
         f"{longest.work_s / 3600:.1f} h of them {longest.stage}."
     )
+    if longest.stage == "baseline":
+        yield (
+            "The baseline is there for comparison only: `morula run --until confidence`, then `morula export`, does "
+            "without."
+        )

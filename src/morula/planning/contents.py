@@ -13,9 +13,6 @@ from morula.measure.samples import MOST_FRAMES, read_samples
 from morula.peaks.blobs import find_blobs
 from morula.peaks.scale import split_blob_responses
 
-_DETECTIONS_PER_BLOB = 1.15
-"""Detections are more than nuclei, for their threshold is low on purpose (benchmarks/bench_plan.py)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -74,5 +71,5 @@ def guess_contents(movie: Movie, sigma_um: float, params: DetectParams) -> Conte
         share.append(sample.share)
     threshold = split_blob_responses(np.concatenate(found))
     per_frame = np.mean([(response > threshold).sum() / part for response, part in zip(found, share, strict=True)])
-    source = f"{per_frame:.0f} bright blobs a frame in {len(found)} of them, times {_DETECTIONS_PER_BLOB:g}"
-    return Contents(float(per_frame) * movie.n_frames * _DETECTIONS_PER_BLOB, source)
+    source = f"{per_frame:.0f} bright blobs a frame in {len(found)} of them, and a detection for each"
+    return Contents(float(per_frame) * movie.n_frames, source)

@@ -18,6 +18,7 @@ from morula.io.movies.chunks import find_chunk
 from morula.network.model import load_model
 from morula.planning.advice import give_advice
 from morula.planning.contents import Contents, guess_contents, scale_contents
+from morula.planning.detection import cut_for_detection
 from morula.planning.finished import Finished, read_finished
 from morula.planning.plan import Plan, plan_cluster, plan_stages
 from morula.planning.probe import time_baseline, time_detection, time_drift
@@ -69,6 +70,8 @@ class PlanRequest:
         The movie, if it is not that of the configuration.
     detections
         Number of detections, where it is known.
+    until
+        Last stage.
     """
 
     workers: int = 1
@@ -76,6 +79,7 @@ class PlanRequest:
     run_dir: Path | None = None
     imagined: Imagined | None = None
     detections: float | None = None
+    until: str = "report"
 
 
 def make_plan(config: RunConfig, request: PlanRequest, *, progress: ProgressSink = ignore_progress) -> Plan:
@@ -94,7 +98,7 @@ def make_plan(config: RunConfig, request: PlanRequest, *, progress: ProgressSink
     subject = _describe(config, request, finished)
     known = {} if finished is None else dict(finished.rates)
     rates = _complete(known, subject, request, finished, progress)
-    work = list_work(subject)
+    work = list_work(subject, request.until)
     stages = plan_stages(work, rates, request.workers)
     cluster = plan_cluster(work, rates, 3600 * request.within_hours)
     movie = subject.movie
@@ -130,7 +134,8 @@ def _describe(config: RunConfig, request: PlanRequest, finished: Finished | None
         chunk = tuple(min(step, size) for step, size in zip(chunk, movie.shape, strict=True))  # type: ignore[assignment]
     weights = _find_weights(config, finished, movie)
     spec = choose_spec(movie, config.train) if weights is None else load_model(weights).spec
-    return Subject(movie, chunk, config, spec, _find_contents(movie, config, request, finished))
+    grid = cut_for_detection(movie, spec, config.detect)
+    return Subject(movie, chunk, config, spec, grid, _find_contents(movie, config, request, finished))
 
 
 def _find_weights(config: RunConfig, finished: Finished | None, movie: Movie) -> Path | None:

@@ -16,6 +16,7 @@ from morula.inputs import open_configured_movie
 from morula.io.movies.chunks import find_chunk
 from morula.network.model import load_model
 from morula.planning.contents import Contents
+from morula.planning.detection import cut_for_detection
 from morula.planning.rates import USUAL, Rate, RateName, Rates
 from morula.planning.work import Subject, Work, list_work
 from morula.store.paths import RunPaths
@@ -72,12 +73,13 @@ def read_finished(run_dir: Path) -> Finished:
     movie = open_configured_movie(config.movie)
     weights = next((paths.model / f"{name}.safetensors" for name in _TRAINED if _has(paths, name)), None)
     spec = choose_spec(movie, config.train) if weights is None else load_model(weights).spec
+    grid = cut_for_detection(movie, spec, config.detect)
     with StoreReader.open(place) as store:
         stages = {record.name: record for record in store.read_stages()}
         found = _count_detections(stages, store)
         source = f"{found} detections in {run_dir}"
         contents = Contents(float(found or 1), source)
-        work = list_work(Subject(movie, find_chunk(movie.tzyx), config, spec, contents))
+        work = list_work(Subject(movie, find_chunk(movie.tzyx), config, spec, grid, contents))
         rates = _gather_rates(work, stages, store, str(run_dir))
     return Finished(rates, contents if found else None, movie, weights)
 

@@ -1,16 +1,10 @@
-"""How many bytes are read to look at boxes of a movie: voxels asked for, and the whole pieces they lie in.
-
-Blocks tile a movie as a grid, so that along each axis only a few intervals occur; what all blocks read is the product
-of what these intervals read.
-"""
+"""How many bytes are read to look at boxes of a movie: voxels asked for, and the whole pieces they lie in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-
-from morula.core.blocks import Block
 
 Interval = tuple[int, int]
 
@@ -30,14 +24,20 @@ class Reading:
     asked_bytes: float
     read_bytes: float
 
+    def share(self, share: float) -> Reading:
+        """Return a share of it."""
+        return Reading(share * self.asked_bytes, share * self.read_bytes)
 
-def count_reading(blocks: Iterable[Block], shape: Sequence[int], chunk: Sequence[int], voxel_bytes: int) -> Reading:
-    """Count what blocks that tile a movie as a grid read.
+
+def count_reading(
+    intervals: Sequence[Sequence[Interval]], shape: Sequence[int], chunk: Sequence[int], voxel_bytes: int
+) -> Reading:
+    """Count what a grid of boxes reads.
 
     Parameters
     ----------
-    blocks
-        All blocks of the grid, with their read regions.
+    intervals
+        The sides of the boxes along t, z, y and x; every combination is a box. What lies outside the movie is not read.
     shape, chunk
         Shapes of the movie and of its pieces, order t, z, y, x.
     voxel_bytes
@@ -45,26 +45,18 @@ def count_reading(blocks: Iterable[Block], shape: Sequence[int], chunk: Sequence
 
     Examples
     --------
-    >>> from morula.core.blocks import tile_blocks
-    >>> blocks = tile_blocks((4, 8, 8, 8), (2, 8, 8, 4), [(1, 1), (0, 0), (0, 0), (2, 2)])
-    >>> count_reading(blocks, (4, 8, 8, 8), (1, 8, 8, 8), 2)
-    Reading(asked_bytes=9216.0, read_bytes=12288.0)
+    Two blocks side by side along x, each of which sees two voxels of the other, in a movie whose frames are one piece:
+
+    >>> count_reading([[(0, 4)], [(0, 8)], [(0, 8)], [(-2, 6), (2, 10)]], (4, 8, 8, 8), (1, 8, 8, 8), 2)
+    Reading(asked_bytes=6144.0, read_bytes=8192.0)
     """
-    along: list[set[tuple[Interval, int]]] = [set(), set(), set(), set()]
-    for block in blocks:
-        for axis, (seen, own) in enumerate(zip(block.read, block.write, strict=True)):
-            along[axis].add(((seen.start, seen.stop), own.start))
-    intervals = [[interval for interval, _ in places] for places in along]
-    asked = [sum(_widen(i, size, 1) for i in axis) for axis, size in zip(intervals, shape, strict=True)]
-    read = [sum(_widen(i, size, step) for i in axis) for axis, size, step in zip(intervals, shape, chunk, strict=True)]
-    return Reading(float(prod(asked) * voxel_bytes), float(prod(read) * voxel_bytes))
-
-
-def _clip(interval: Interval, size: int) -> Interval:
-    return max(interval[0], 0), min(interval[1], size)
+    axes = list(zip(intervals, shape, chunk, strict=True))
+    asked = prod(sum(_widen(interval, size, 1) for interval in along) for along, size, _ in axes)
+    read = prod(sum(_widen(interval, size, step) for interval in along) for along, size, step in axes)
+    return Reading(float(asked * voxel_bytes), float(read * voxel_bytes))
 
 
 def _widen(interval: Interval, size: int, step: int) -> int:
-    """Voxels of the pieces an interval touches."""
-    first, last = _clip(interval, size)
+    """Voxels along an axis of the pieces an interval touches."""
+    first, last = max(interval[0], 0), min(interval[1], size)
     return min(-(-last // step) * step, size) - first // step * step

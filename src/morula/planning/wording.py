@@ -75,8 +75,8 @@ def _describe_cluster(cluster: Cluster) -> str:
         return f"in {within}: one worker is enough"
     memory, reading = describe_bytes(cluster.memory_bytes), describe_bytes(cluster.read_bytes_per_s)
     return (
-        f"in {within}: {cluster.workers} workers of {memory} each, and storage that delivers {reading}/s to all of them "
-        f"({describe_seconds(cluster.wall_s)})"
+        f"in {within}: {cluster.workers} workers of {memory} each, and storage that delivers {reading}/s to all of "
+        f"them; takes {describe_seconds(cluster.wall_s)}"
     )
 
 

@@ -12,21 +12,20 @@ from math import prod
 import numpy as np
 
 from morula.config import RunConfig
-from morula.core.blocks import Block
 from morula.core.movie import Movie
-from morula.detect.params import DetectParams
-from morula.detect.plan import plan_blocks
+from morula.errors import ConfigError
 from morula.measure.stabilise import choose_boxes
 from morula.network.spec import NetworkSpec
+from morula.pipeline import STAGES
 from morula.planning import memory
 from morula.planning.contents import Contents
+from morula.planning.detection import DetectionGrid
 from morula.planning.rates import RateName
-from morula.planning.reading import Reading, count_reading
+from morula.planning.reading import Reading
 from morula.planning.solver_blocks import SolverBlocks, lay_out_blocks
 from morula.tune.grid import list_candidates
 
 MEGA = 1e6
-_LINKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,8 @@ class Subject:
         The configuration.
     spec
         The network that would be trained or was.
+    grid
+        How the movie is cut for detection.
     contents
         How much there is to see in the movie.
     """
@@ -83,6 +84,7 @@ class Subject:
     chunk: tuple[int, int, int, int]
     config: RunConfig
     spec: NetworkSpec
+    grid: DetectionGrid
     contents: Contents
 
     @property
@@ -91,18 +93,21 @@ class Subject:
         return int(self.movie.tzyx.dtype.itemsize)
 
 
-def list_work(subject: Subject) -> list[Work]:
-    """List the stages of a run in their order, with what there is to do in each.
+def list_work(subject: Subject, until: str = "report") -> list[Work]:
+    """List the stages of a run in their order up to one of them, with what there is to do in each.
 
     Raises
     ------
     ConfigError
-        If blocks cannot be made as the settings ask.
+        If there is no such stage, or blocks cannot be made as the settings ask.
     """
+    if until not in STAGES:
+        raise ConfigError(f"there is no stage '{until}'.", fix=f"one of {', '.join(STAGES)}")
     parts: Sequence[Callable[[Subject], list[Work]]] = (
         _measure_drift, _train, _detect, _link, _tune, _solve, _judge_and_write,
     )  # fmt: skip
-    return [work for part in parts for work in part(subject)]
+    wanted = STAGES[: STAGES.index(until) + 1]
+    return [work for part in parts for work in part(subject) if work.stage.removesuffix("-1") in wanted]
 
 
 def _measure_drift(subject: Subject) -> list[Work]:
@@ -121,49 +126,30 @@ def _train(subject: Subject) -> list[Work]:
         return []
     if not params.second_iterations:
         return [Work("train", "train", params.iterations, "steps", needed)]
-    detect = DetectParams(block_megavoxels=subject.config.detect.block_megavoxels)
-    first = count_detection(subject, detect, "detect-1", most_megavoxels=params.second_megavoxels)
+    written = prod(subject.movie.shape) / MEGA
     return [
         Work("train-1", "train", params.iterations, "steps", needed),
-        first,
+        _count_detection(subject, "detect-1", min(1.0, params.second_megavoxels / written)),
         Work("train", "train", params.second_iterations, "steps", needed),
     ]
 
 
 def _detect(subject: Subject) -> list[Work]:
-    return [count_detection(subject, subject.config.detect, "detect")]
+    return [_count_detection(subject, "detect", 1.0, mirrored=subject.config.detect.mirrored)]
 
 
-def count_detection(
-    subject: Subject, params: DetectParams, stage: str, *, most_megavoxels: float = float("inf")
-) -> Work:
-    """Count what detection has to look at, in the whole movie or in so much of it."""
-    movie, spec = subject.movie, subject.spec
-    blocks = plan_blocks(movie, spec, params)
-    written = prod(movie.shape) / MEGA
-    share = min(1.0, most_megavoxels / written)
-    seen = count_seen(blocks, movie, spec) * (4 if params.mirrored else 1)
-    largest = max(_seen_at_once(block, movie, spec) for block in blocks[: len(blocks) // 2 + 1])
-    reading = count_reading(blocks, movie.shape, subject.chunk, subject.voxel_bytes)
+def _count_detection(subject: Subject, stage: str, share: float, *, mirrored: bool = False) -> Work:
+    """Count what detection has to look at, in the whole movie or in a share of it."""
+    grid = subject.grid
     return Work(
         stage,
         "detect",
-        share * seen,
+        share * grid.megavoxels * (4 if mirrored else 1),
         "megavoxels seen",
-        memory.project_detection_memory(spec, largest),
-        Reading(share * reading.asked_bytes, share * reading.read_bytes),
-        blocks=max(1, round(share * len(blocks))),
+        memory.project_detection_memory(subject.spec, grid.largest_megavoxels),
+        grid.count_reading(subject.chunk, subject.voxel_bytes).share(share),
+        blocks=max(1, round(share * grid.n_blocks)),
     )
-
-
-def count_seen(blocks: Sequence[Block], movie: Movie, spec: NetworkSpec) -> float:
-    """Return how many megavoxels the network is shown in all blocks, each frame it answers for counted once."""
-    return float(sum(_seen_at_once(b, movie, spec) * (b.write[0].stop - b.write[0].start) for b in blocks))
-
-
-def _seen_at_once(block: Block, movie: Movie, spec: NetworkSpec) -> float:
-    sides = zip(block.read[1:], movie.shape[1:], spec.trim_vox, strict=True)
-    return float(prod(min(s.stop, n) - max(s.start, 0) + 2 * trim for s, n, trim in sides)) / MEGA
 
 
 def _link(subject: Subject) -> list[Work]:
