@@ -106,8 +106,11 @@ def list_work(subject: Subject, until: str = "report") -> list[Work]:
     parts: Sequence[Callable[[Subject], list[Work]]] = (
         _measure_drift, _train, _detect, _link, _tune, _solve, _judge_and_write,
     )  # fmt: skip
-    wanted = STAGES[: STAGES.index(until) + 1]
-    return [work for part in parts for work in part(subject) if work.stage.removesuffix("-1") in wanted]
+    work = [one for part in parts for one in part(subject)]
+    last = STAGES.index(until)
+    while work and (work[-1].stage not in STAGES or STAGES.index(work[-1].stage) > last):
+        work.pop()
+    return work
 
 
 def _measure_drift(subject: Subject) -> list[Work]:
