@@ -19,6 +19,7 @@ from morula.planning.stand_in import make_blank_movie
 from morula.planning.work import Subject, list_work
 
 CONFIG = RunConfig(movie=MovieConfig(path="m"), annotations=AnnotationsConfig(train="t", val="v"))
+LARGE_BLOCKS = replace(CONFIG, detect=replace(CONFIG.detect, block_megavoxels=200.0))
 RATES = {**USUAL, "drift": Rate(0.01), "train": Rate(0.1), "detect": Rate(0.5), "baseline": Rate(0.01)}
 
 
@@ -39,7 +40,7 @@ def test_a_small_movie_needs_no_advice_but_what_takes_longest() -> None:
 
 
 def test_halos_that_waste_work_are_named() -> None:
-    assert "detect looks at every voxel" in advise((4, 100, 1000, 1000), 1e5, memory_bytes=64e9)
+    assert "detect looks at every voxel" in advise((4, 100, 1000, 1000), 1e5, memory_bytes=64e9, config=CONFIG)
 
 
 def test_a_graph_that_does_not_fit_is_named_with_a_size_of_blocks_that_does() -> None:
@@ -47,7 +48,7 @@ def test_a_graph_that_does_not_fit_is_named_with_a_size_of_blocks_that_does() ->
     assert "candidates, tune, solve, confidence: the whole graph takes about 18 GB" in said
     frames = int(said.split("solve.block_frames = ")[1].split(" ")[0])
     assert project_graph_memory(20e6 * (frames + 10) / 500) <= 4e9 < project_graph_memory(20e6 * (frames + 12) / 500)
-    cut = replace(CONFIG, solve=replace(CONFIG.solve, block_frames=frames))
+    cut = replace(LARGE_BLOCKS, solve=replace(CONFIG.solve, block_frames=frames))
     assert "candidates, tune, confidence: the whole" in advise((500, 100, 500, 500), 20e6, memory_bytes=8e9, config=cut)
 
 

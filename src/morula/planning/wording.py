@@ -43,7 +43,7 @@ def describe_plan(plan: Plan) -> str:
 
 
 def _row(*cells: str) -> str:
-    widths = (11, 22, 8, 9, 9, 12, 12)
+    widths = (11, 23, 8, 9, 9, 14, 14)
     first, *others = (
         cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
     )
