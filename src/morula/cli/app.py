@@ -1,7 +1,7 @@
 """The commands, in the order of the pipeline, and how a command ends.
 
 Exit codes: 0 done, 1 an error morula explains, 2 wrong usage, 3 some blocks failed and can be resumed, 130 interrupted.
-Owns nothing else: what a command does stands in `runs` (run directories) and `files` (single files).
+Owns nothing else: what a command does stands in `runs` (run directories), `plans` and `files` (single files).
 """
 
 from __future__ import annotations

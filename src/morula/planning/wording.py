@@ -31,7 +31,7 @@ def describe_plan(plan: Plan) -> str:
         f"detections: {describe_amount(plan.detections)} ({plan.detections_source})",
         "",
         _row("stage", "amount", "blocks", "memory", "reads", "work", f"{_count_workers(plan.workers)}"),
-        *(_describe_stage(stage) for stage in plan.stages),
+        *(describe_stage(stage) for stage in plan.stages),
         _row("together", "", "", "", "", describe_seconds(plan.work_s), describe_seconds(plan.wall_s)),
         "",
         f"disk: at most {describe_bytes(plan.disk_bytes)} in the run directory and its database",
@@ -50,7 +50,8 @@ def _row(*cells: str) -> str:
     return (first + "".join(others)).rstrip()
 
 
-def _describe_stage(stage: StagePlan) -> str:
+def describe_stage(stage: StagePlan) -> str:
+    """Return the row of a stage in the table."""
     return _row(
         stage.stage,
         f"{describe_amount(stage.amount)} {stage.unit}",
