@@ -24,7 +24,7 @@ RATES = {**USUAL, "drift": Rate(0.01), "train": Rate(0.1), "detect": Rate(0.5), 
 
 
 def advise(
-    shape: tuple[int, int, int, int], detections: float, *, memory_bytes: float, config: RunConfig = CONFIG
+    shape: tuple[int, int, int, int], detections: float, *, memory_bytes: float, config: RunConfig = LARGE_BLOCKS
 ) -> str:
     movie = make_blank_movie(shape, (5.0, 0.4, 0.4), "uint16")
     spec = choose_network(movie.voxel_size_um, np.full(3, 3.0))
