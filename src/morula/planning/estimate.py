@@ -29,7 +29,9 @@ from morula.planning.work import Subject, list_work
 from morula.train.loop import choose_spec
 
 _BLANK_CHUNK = (1, 32, 128, 128)
-_DETECTION_BYTES, _SMALL_BYTES = 1000.0, 50e6
+_DETECTION_BYTES = 800.0  # 450 in the store, 320 in the exports
+_MODEL_BYTES = {"fast": 16e6, "paper": 430e6}  # weights and checkpoints of two rounds
+_REPORT_BYTES = 6e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +115,15 @@ def make_plan(config: RunConfig, request: PlanRequest, *, progress: ProgressSink
         workers=request.workers,
         stages=stages,
         cluster=cluster,
-        disk_bytes=_SMALL_BYTES + _DETECTION_BYTES * subject.contents.detections,
+        disk_bytes=_project_disk(subject),
         advice=give_advice(subject, stages, cluster, read_memory_bytes()),
     )
+
+
+def _project_disk(subject: Subject) -> float:
+    """Return the bytes of a run directory and its database."""
+    kept = _MODEL_BYTES[subject.spec.architecture] + _REPORT_BYTES
+    return kept + _DETECTION_BYTES * subject.contents.detections
 
 
 def read_memory_bytes() -> float:

@@ -97,7 +97,7 @@ class Plan:
     cluster
         What it needs to end in the time given.
     disk_bytes
-        What the run directory will hold at most, database included.
+        What the run directory will hold, database included.
     advice
         What a person should know before starting.
     """

@@ -34,7 +34,7 @@ def describe_plan(plan: Plan) -> str:
         *(describe_stage(stage) for stage in plan.stages),
         _row("together", "", "", "", "", describe_seconds(plan.work_s), describe_seconds(plan.wall_s)),
         "",
-        f"disk: at most {describe_bytes(plan.disk_bytes)} in the run directory and its database",
+        f"disk: about {describe_bytes(plan.disk_bytes)} in the run directory and its database",
         _describe_cluster(plan.cluster),
         *plan.advice,
         f"rates: {_describe_sources(plan.stages)}",
