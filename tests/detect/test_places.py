@@ -49,7 +49,7 @@ def test_a_sister_on_the_slope_of_the_others_hill_is_found_at_her_blob() -> None
 
 def test_a_blob_where_the_network_sees_no_nucleus_is_no_place() -> None:
     places = _seeker().find_places(
-        _draw(SISTERS[:1], 1.3, 0.8), _draw(np.add(SISTERS, [[0, 0, 0], [0, 0, 8.0]]), 1.7), HERE
+        torch.from_numpy(_draw(SISTERS[:1], 1.3, 0.8)), _draw(np.add(SISTERS, [[0, 0, 0], [0, 0, 8.0]]), 1.7), HERE
     )
     assert np.abs(places.zyx_um - SISTERS[0]).max() < 0.5
 
