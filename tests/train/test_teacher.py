@@ -16,7 +16,14 @@ from morula.network.spec import NetworkSpec
 from morula.train.labels import LabelKind, Labels
 from morula.train.loop import train_network
 from morula.train.params import TrainParams
-from morula.train.teacher import Teacher, add_lineages, drop_near, keeps_what_was_learned, teacher_labels
+from morula.train.teacher import (
+    Teacher,
+    add_lineages,
+    drop_near,
+    find_sound_divisions,
+    keeps_what_was_learned,
+    teacher_labels,
+)
 
 SPEC = NetworkSpec(voxel_size_um=(1.0, 1.0, 1.0), stem_stride=(1, 1, 1), downsampling=((2, 2, 2),), channels=(2, 3))
 NOBODY = Tracks.from_ids([], [], [], [])
@@ -58,13 +65,55 @@ def test_lineages_of_four_frames_are_believed_and_the_rest_stays_undecided(teach
     assert (np.diff(labels.t) >= 0).all()
 
 
-def test_believed_links_teach_movement_but_no_division(teacher) -> None:
+def test_believed_links_teach_movement_and_a_division_at_the_movies_ends(teacher) -> None:
     labels = teacher_labels(teacher, NOBODY, 0.5)
     sure = labels.rows(labels.kind == LabelKind.LINEAGE)
     assert sure.has_mother.tolist() == [0, 1, 1, 1, 1, 1, 1]
     assert sure.mother_um[sure.has_mother == 1, 2].tolist() == [10, 10, 10, 10, 9, 11]
-    assert set(labels.divides) == set(labels.born) == {-1}
+    assert _events(labels) == ([(2, 10)], [(3, 9), (3, 11)])
+    assert set(labels.divides) == set(labels.born) == {-1, 1}  # that a lineage shows no division teaches nothing
     assert not labels.has_mother[labels.kind == LabelKind.WEAK_BLOB].any()
+
+
+def _events(labels) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+    mothers, daughters = (list(zip(labels.t[e == 1].tolist(), labels.zyx_um[e == 1, 2].tolist(), strict=True))
+                          for e in (labels.divides, labels.born))  # fmt: skip
+    return mothers, daughters
+
+
+def _division(mother: tuple[int, int], *daughters: tuple[int, int]) -> Tracks:
+    """A mother and her daughters by their first and last frames, beside a cell that is there in frames 0 to 20."""
+    spans = [mother, *daughters]
+    rows = [(t, number, t > first) for number, (first, last) in enumerate(spans, 1) for t in range(first, last + 1)]
+    id_ = {(number, t): i for i, (t, number, _) in enumerate(rows)}
+    parent = [
+        id_[number, t - 1] if goes_on else (id_[1, mother[1]] if number > 1 else -1) for t, number, goes_on in rows
+    ]
+    other = len(rows)
+    t = [row[0] for row in rows] + list(range(21))
+    x = [10.0 * row[1] for row in rows] + [90.0] * 21
+    return Tracks.from_ids(
+        t, [[0.0, 0.0, place] for place in x], range(len(t)), [*parent, -1, *range(other, other + 20)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("mother", "one", "other", "sound"),
+    [
+        ((3, 8), (9, 14), (9, 14), True),
+        ((3, 8), (9, 14), (9, 11), False),  # a daughter of three frames
+        ((7, 8), (9, 14), (9, 14), False),  # a mother of two
+        ((0, 1), (2, 9), (2, 9), True),  # who was there before
+        ((3, 18), (19, 20), (19, 20), True),  # whose daughters go on
+        ((3, 18), (19, 20), (19, 19), False),
+    ],
+)
+def test_a_division_is_sound_if_mother_and_daughters_are_followed(mother, one, other, sound) -> None:
+    tracks = _division(mother, one, other)
+    found = find_sound_divisions(tracks)
+    assert found.sum() == sound
+    assert (tracks.n_children[found] == 2).all()
+    assert (tracks.t[found] == mother[1]).all()
 
 
 def test_annotations_win_over_lineages_and_detections(teacher) -> None:
