@@ -136,6 +136,22 @@ def test_a_scheduler_that_is_killed_ends_the_job_with_what_was_done_kept(
     assert time.perf_counter() - began < 19
 
 
+def test_a_scheduler_that_is_killed_between_two_jobs_is_looked_for_again(
+    blocks: list[Block], address: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The first job connects; the second finds it gone; the third finds the one that was started in its place."""
+    squares = {0: 0, 1: 1, 2: 4, 3: 9, 4: 16}
+    with scheduler_at(address) as scheduler, worker_of(address, tmp_path), open_engine(scheduler=address) as engine:
+        assert run(engine, blocks, square)[0] == squares
+        scheduler.send_signal(signal.SIGKILL)
+        scheduler.wait()
+        with pytest.raises(WorkerError, match=r"the Dask scheduler was lost while|no Dask scheduler answers at"):
+            run(engine, blocks, square)
+        with scheduler_at(address), worker_of(address, tmp_path):
+            assert run(engine, blocks, square)[0] == squares
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_workers_of_another_version_are_refused(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "__version__", "9.9.9")
     with (

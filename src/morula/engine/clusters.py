@@ -18,6 +18,7 @@ from morula.errors import ConfigError, WorkerError
 _LOG = logging.getLogger(__name__)
 _WAIT_S = 60.0
 _QUIET = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}  # the work of a job travels once, as one task
+_TRACEBACKS = "distributed.client"  # so a lost scheduler is logged; whether it is missed, the engine says
 
 
 def start_local_workers(n: int) -> Client:
@@ -34,7 +35,7 @@ def start_local_workers(n: int) -> Client:
     """
     if n < 1:
         raise ConfigError(f"at least one worker is needed, not {n}.")
-    dask.config.set(_QUIET)
+    _quieten_dask()
     has_dashboard = find_spec("bokeh") is not None
     try:
         client = Client(
@@ -68,7 +69,7 @@ def connect_to_scheduler(address: str) -> Client:
     WorkerError
         If nobody answers, no worker joins within a minute, or workers run another version of morula.
     """
-    dask.config.set(_QUIET)
+    _quieten_dask()
     try:
         client = Client(address, timeout=_WAIT_S / 6)
     except (OSError, TimeoutError, ValueError) as error:
@@ -92,6 +93,11 @@ def connect_to_scheduler(address: str) -> Client:
         raise
     _LOG.info("%d workers at %s, dashboard %s", len(client.nthreads()), address, client.dashboard_link)
     return client
+
+
+def _quieten_dask() -> None:
+    dask.config.set(_QUIET)
+    logging.getLogger(_TRACEBACKS).setLevel(logging.CRITICAL)
 
 
 def _check_versions(client: Client) -> None:

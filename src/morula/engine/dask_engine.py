@@ -10,8 +10,8 @@ from __future__ import annotations
 import pickle
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, Self
 from uuid import uuid4
@@ -29,6 +29,7 @@ from morula.errors import ConfigError, WorkerError
 _UNDER_WAY_PER_THREAD = 2
 _LEAST_MORE = 2
 _COUNT_EVERY_S = 1.0
+_RUNNING = "running"
 
 
 class DaskEngine:
@@ -93,7 +94,9 @@ class DaskEngine:
         return RunSummary(n_done=pace.n_done, failures=tuple(failures), seconds=pace.seconds, weight=pace.weight_done)
 
     def connect(self) -> Client:
-        """Start or find the cluster now, unless it is there already."""
+        """Start or find the cluster now, unless it is there already; one that was lost since the last job is left."""
+        if self._client is not None and self._client.status != _RUNNING:
+            self.close()
         if self._client is None:
             self._client = self._open_client()
         return self._client
@@ -102,7 +105,8 @@ class DaskEngine:
         """Stop the workers that were started, or let go of those that were found."""
         client, self._client = self._client, None
         if client is not None:
-            client.close()
+            with suppress(OSError, TimeoutError):  # of a lost cluster there is nothing to close
+                client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -172,19 +176,15 @@ class _Tasks:
                 return None
             return block, _blame(block, error), 0.0
         except CancelledError as error:
-            raise _lost_cluster(block) from error
+            raise _lost_cluster(f"{block.name} was computed") from error
         return block, outcome, seconds
 
     def _submit(self, block: Block) -> None:
-        future = self._client.submit(
-            _run_task,
-            self._name,
-            block,
-            self._job.handed(block),
-            self._retries,
-            key=f"{self._name}-{uuid4().hex}",
-            pure=False,
-        )
+        handed = self._job.handed(block)
+        with _explained(self._client, f"{block.name} was handed out"):
+            future = self._client.submit(
+                _run_task, self._name, block, handed, self._retries, key=f"{self._name}-{uuid4().hex}", pure=False
+            )
         self._under_way[future] = block
         self._finished.add(future)
 
@@ -193,11 +193,14 @@ class _Tasks:
         now = time.perf_counter()
         if now - self._counted_s > _COUNT_EVERY_S:
             self._counted_s = now
-            self._most = _UNDER_WAY_PER_THREAD * sum(self._client.nthreads().values()) + _LEAST_MORE
+            with _explained(self._client, f"{self._job.stage} counted its workers"):
+                threads = sum(self._client.nthreads().values())
+            self._most = _UNDER_WAY_PER_THREAD * threads + _LEAST_MORE
         return self._most
 
     def __enter__(self) -> Self:
-        self._client.register_plugin(_Work(self._name, self._job.work))
+        with _explained(self._client, f"{self._job.stage} began"):
+            self._client.register_plugin(_Work(self._name, self._job.work))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -226,9 +229,20 @@ def _blame(block: Block, error: KilledWorker) -> BlockFailure:
     return BlockFailure(block, lost, attempts)
 
 
-def _lost_cluster(block: Block) -> WorkerError:
+@contextmanager
+def _explained(client: Client, meanwhile: str) -> Iterator[None]:
+    """Turn whatever a client says that has lost its scheduler into our error: Dask has many for that."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or client.status != _RUNNING:
+            raise _lost_cluster(meanwhile) from error
+        raise
+
+
+def _lost_cluster(meanwhile: str) -> WorkerError:
     return WorkerError(
-        f"the Dask scheduler was lost while {block.name} was computed.",
+        f"the Dask scheduler was lost while {meanwhile}.",
         cause="the scheduler's process ended, or the network between it and this machine failed",
         fix="start it again and run again: blocks that are done are kept",
     )
