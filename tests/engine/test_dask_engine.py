@@ -49,8 +49,10 @@ def running(*arguments: str) -> Iterator[subprocess.Popen]:
 
 
 @pytest.fixture
-def address(tmp_path: Path) -> str:
-    return f"tcp://127.0.0.1:{17000 + os.getpid() % 20000}"
+def address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
 
 
 def wait_until_it_listens(address: str) -> None:
@@ -133,7 +135,7 @@ def test_a_scheduler_that_is_killed_ends_the_job_with_what_was_done_kept(
         with pytest.raises(WorkerError, match="the Dask scheduler was lost while block"):
             engine.run_blocks(job, on_done=kill, on_failed=lambda *failed: pytest.fail(str(failed)))
     assert kept == [0]
-    assert time.perf_counter() - began < 19
+    assert time.perf_counter() - began < 100  # the other blocks would take 120 s
 
 
 def test_a_scheduler_that_is_killed_between_two_jobs_is_looked_for_again(
@@ -163,13 +165,13 @@ def test_workers_of_another_version_are_refused(address: str, tmp_path: Path, mo
 
 
 def test_a_scheduler_without_workers_is_refused_after_a_while(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "_WAIT_S", 6.0)
+    monkeypatch.setattr(clusters, "_WAIT_S", 1.0)
     with scheduler_at(address), pytest.raises(WorkerError, match="no worker joined the scheduler"):
         connect_to_scheduler(address)
 
 
 def test_an_address_where_nobody_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "_WAIT_S", 6.0)
+    monkeypatch.setattr(clusters, "_CONNECT_S", 1.0)
     with pytest.raises(WorkerError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1\."):
         connect_to_scheduler("tcp://127.0.0.1:1")
 

@@ -9,15 +9,7 @@ from pathlib import Path
 
 import pytest
 from postgres_server import PASSWORD, PostgresServer, find_programs
-from processes import DaskCluster, Running, make_context, run_morula
-
-BLOCKS = [
-    "--set=detect.block_frames=1",
-    "--set=detect.block_megavoxels=0.2",
-    "--set=solve.block_frames=2",
-    "--set=solve.context_frames=2",
-]
-"""Settings with which detection and solver have several blocks."""
+from processes import BLOCKS, DaskCluster, Running, make_context, run_morula
 
 StartRun = Callable[..., Running]
 

@@ -17,7 +17,16 @@ from contextlib import suppress
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
+import pytest
+
 PATIENCE_S = 120.0
+BLOCKS = [
+    "--set=detect.block_frames=1",
+    "--set=detect.block_megavoxels=0.2",
+    "--set=solve.block_frames=2",
+    "--set=solve.context_frames=2",
+]
+"""Settings with which detection and solver have several blocks."""
 _PRELOADED = [
     "processes",
     "distributed.cli.dask_scheduler",
@@ -38,7 +47,7 @@ def make_context() -> ForkServerContext:
     return context
 
 
-def wait_until(condition: Callable[[], bool], what: str, *, patience_s: float = PATIENCE_S) -> None:
+def _wait_until(condition: Callable[[], bool], what: str, *, patience_s: float = PATIENCE_S) -> None:
     """Wait for a condition; it has to hold within `patience_s`."""
     deadline = time.monotonic() + patience_s
     while not condition():
@@ -67,9 +76,18 @@ class Running:
     def alive(self) -> bool:
         return self._process.is_alive()
 
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until it has done something; it may not end before."""
+
+        def holds() -> bool:
+            ended = not self.alive
+            return condition() or (ended and pytest.fail(f"it ended before it could {what}:\n{self.said}"))
+
+        _wait_until(holds, f"{self._file.name} to {what}")
+
     def wait_for_words(self, words: str) -> None:
-        """Wait until it has said something, or has ended."""
-        wait_until(lambda: words in self.said or not self.alive, f"{self._file.name} to say {words!r}")
+        """Wait until it has said something."""
+        self.wait_for(lambda: words in self.said, f"say {words!r}")
 
     def wait_for_end(self) -> int:
         """Wait for its end and return its exit code."""
@@ -147,7 +165,6 @@ class DaskCluster:
             )
         for worker in self.workers:
             worker.wait_for_words("Registered to:")
-            assert worker.alive, worker.said
 
     def close(self) -> None:
         for process in (*self.workers, self.scheduler):

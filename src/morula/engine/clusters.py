@@ -16,7 +16,7 @@ from morula import __version__
 from morula.errors import ConfigError, WorkerError
 
 _LOG = logging.getLogger(__name__)
-_WAIT_S = 60.0
+_CONNECT_S, _WAIT_S = 10.0, 60.0
 _QUIET = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}  # the work of a job travels once, as one task
 _TRACEBACKS = "distributed.client"  # so a lost scheduler is logged; whether it is missed, the engine says
 
@@ -71,7 +71,7 @@ def connect_to_scheduler(address: str) -> Client:
     """
     _quieten_dask()
     try:
-        client = Client(address, timeout=_WAIT_S / 6)
+        client = Client(address, timeout=_CONNECT_S)
     except (OSError, TimeoutError, ValueError) as error:
         raise WorkerError(
             f"no Dask scheduler answers at {address}.",
