@@ -55,9 +55,7 @@ def read_tables(run: Path) -> dict[str, object]:
     with view_run(run) as view:
         store = view.store
         for table in STAGE_TABLES:
-            query = (
-                f"SELECT s.name, count(*) FROM {table} r JOIN stages s ON s.id = r.stage GROUP BY s.name ORDER BY 1"
-            )
+            query = f"SELECT s.name, count(*) FROM {table} r JOIN stages s ON s.id = r.stage GROUP BY s.name ORDER BY 1"
             found[table] = store._database.execute(query).fetchall()
         for stage in ("detect-1", "detect"):
             detections = store.read_detections(stage)
