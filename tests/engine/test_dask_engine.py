@@ -99,6 +99,14 @@ def test_a_block_whose_worker_is_killed_is_computed_by_another(
     assert (done, failed) == ({i: i for i in range(5)}, {})
 
 
+def test_a_job_that_begins_when_a_worker_has_just_been_killed_is_done(engine: Engine, blocks: list[Block]) -> None:
+    """The scheduler may not have noticed yet."""
+    for _ in range(4):
+        done, _ = run(engine, blocks, name_process)
+        os.kill(next(iter(done.values())), signal.SIGKILL)
+        assert run(engine, blocks, square) == ({0: 0, 1: 1, 2: 4, 3: 9, 4: 16}, {})
+
+
 def test_a_block_that_kills_every_worker_fails_and_the_others_are_done(engine: Engine, blocks: list[Block]) -> None:
     done, failed = run(engine, blocks, die_always)
     assert done == {0: 0, 1: 1, 3: 3, 4: 4}
@@ -136,6 +144,22 @@ def test_a_scheduler_that_is_killed_ends_the_job_with_what_was_done_kept(
             engine.run_blocks(job, on_done=kill, on_failed=lambda *failed: pytest.fail(str(failed)))
     assert kept == [0]
     assert time.perf_counter() - began < 100  # the other blocks would take 120 s
+
+
+def test_a_scheduler_that_is_killed_before_results_are_fetched_is_named(
+    blocks: list[Block], address: str, tmp_path: Path
+) -> None:
+    """All blocks are computed when the first result is handed over, and the others are still on the worker."""
+    with scheduler_at(address) as scheduler, worker_of(address, tmp_path), open_engine(scheduler=address) as engine:
+
+        def kill(block: Block, result: int, seconds: float) -> None:
+            time.sleep(2.0)
+            scheduler.send_signal(signal.SIGKILL)
+
+        with pytest.raises(WorkerError, match="the Dask scheduler was lost while"):
+            engine.run_blocks(
+                BlockJob("detect", blocks, square), on_done=kill, on_failed=lambda *failed: pytest.fail(str(failed))
+            )
 
 
 def test_a_scheduler_that_is_killed_between_two_jobs_is_looked_for_again(

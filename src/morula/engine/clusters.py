@@ -102,7 +102,10 @@ def _quieten_dask() -> None:
 
 def _check_versions(client: Client) -> None:
     found = client.run(_say_version, on_error="return")
-    wrong = {worker: version for worker, version in found.items() if version != __version__}
+    answered = {
+        worker: version for worker, version in found.items() if not isinstance(version, OSError)
+    }  # or just died
+    wrong = {worker: version for worker, version in answered.items() if version != __version__}
     if wrong:
         worker, version = next(iter(wrong.items()))
         raise WorkerError(

@@ -24,12 +24,13 @@ from morula.engine.engine import BlockFailure, BlockJob, Result, RunSummary
 from morula.engine.failures import attempt_block, tell_failure
 from morula.engine.pace import Pace
 from morula.engine.turns import Turns
-from morula.errors import ConfigError, WorkerError
+from morula.errors import ConfigError, MorulaError, WorkerError
 
 _UNDER_WAY_PER_THREAD = 2
 _LEAST_MORE = 2
 _COUNT_EVERY_S = 1.0
 _RUNNING = "running"
+_HANDED_OUT_TRIES, _HANDED_OUT_EVERY_S = 10, 0.5
 
 
 class DaskEngine:
@@ -169,14 +170,13 @@ class _Tasks:
         future = next(self._finished)
         block = self._under_way.pop(future)
         try:
-            outcome, seconds = future.result()
+            with _explained(self._client, f"{block.name} was computed"):
+                outcome, seconds = future.result()
         except KilledWorker as error:
             if block.index not in self._tried_alone:
                 self._suspects.append(block)
                 return None
             return block, _blame(block, error), 0.0
-        except CancelledError as error:
-            raise _lost_cluster(f"{block.name} was computed") from error
         return block, outcome, seconds
 
     def _submit(self, block: Block) -> None:
@@ -199,8 +199,16 @@ class _Tasks:
         return self._most
 
     def __enter__(self) -> Self:
-        with _explained(self._client, f"{self._job.stage} began"):
-            self._client.register_plugin(_Work(self._name, self._job.work))
+        work = _Work(self._name, self._job.work)
+        for left in reversed(range(_HANDED_OUT_TRIES)):
+            try:
+                with _explained(self._client, f"{self._job.stage} began"):
+                    self._client.register_plugin(work)
+                break
+            except WorkerError:  # or a worker died, and the scheduler has not noticed yet: it refuses then
+                if not left or self._client.status != _RUNNING:
+                    raise
+                time.sleep(_HANDED_OUT_EVERY_S)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -234,8 +242,10 @@ def _explained(client: Client, meanwhile: str) -> Iterator[None]:
     """Turn whatever a client says that has lost its scheduler into our error: Dask has many for that."""
     try:
         yield
+    except (MorulaError, KilledWorker):
+        raise
     except Exception as error:
-        if isinstance(error, OSError) or client.status != _RUNNING:
+        if isinstance(error, OSError | CancelledError) or client.status != _RUNNING:
             raise _lost_cluster(meanwhile) from error
         raise
 
