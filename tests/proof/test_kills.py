@@ -1,6 +1,6 @@
 """Kill -9 a worker, the scheduler, the run and PostgreSQL in every stage: run again, and nothing is lost or doubled.
 
-A seed chooses the stage, the victim and the moment; 52 seeds meet every victim in every stage once. MORULA_KILLS says
+A seed chooses the stage, the victim and the moment; 52 seeds aim at every victim in every stage once. MORULA_KILLS says
 how many, 13 if it says nothing: every stage once. The outcome of each is appended to the file that MORULA_KILLS_FILE
 names; `tell_kills.py` makes a table of it.
 """
