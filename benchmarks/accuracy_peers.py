@@ -80,7 +80,7 @@ def measure_distances(detections: Detections, *, reach_um: float, power: float =
         The distance d becomes ``reach * (d / reach) ** power``: 1 leaves it, 2 is proportional to its square.
     """
     params = CandidatesParams(
-        max_distance_um=reach_um, max_parents=MAX_PARENTS, consensus_neighbours=0, allow_unlinkable=True
+        max_distance_um=reach_um, max_parents=MAX_PARENTS, flow_neighbours=0, allow_unlinkable=True
     )
     graph = link_candidates(detections, params)
     return replace(graph, distance_um=reach_um * (graph.distance_um / reach_um) ** power)

@@ -122,7 +122,7 @@ def make_graph(
     frames = n_frames or max(4, round((nodes / 10) ** 0.5))
     detections = make_instance(nodes, frames, seed=seed, tissue=tissue).detections
     parents = math.ceil(edges / (nodes - nodes / frames))  # nobody in the first frame has any
-    params = CandidatesParams(max_distance_um=18.0, max_parents=parents, correct_drift=False, consensus_neighbours=0)
+    params = CandidatesParams(max_distance_um=18.0, max_parents=parents, correct_drift=False, flow_neighbours=0)
     graph = link_candidates(detections, params)
     if graph.n_edges <= edges:
         return graph

@@ -1,6 +1,6 @@
 """How busy many workers are kept by blocks of the solver that wait for their neighbours: the whole order, simulated.
 
-usage: python benchmarks/simulate_schedule.py [--workers 100] [--seconds 20] [--hand-ms 20]
+usage: python benchmarks/simulate_schedule.py [--workers 100] [--seconds 20] [--hand-ms 20] [--mouse]
 
 The blocks, their order and who waits for whom are those that `morula solve` would plan for an embryo of the size given;
 whose turn it is decides the engine's own code. Only the work is simulated: block times are drawn from a log-normal
@@ -10,22 +10,20 @@ distribution around `--seconds`, and the process that hands out blocks and store
 from __future__ import annotations
 
 import argparse
-import heapq
 import sys
 import time
 
 import numpy as np
 
-from morula.core.blocks import Block
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
-from morula.engine.engine import BlockJob
-from morula.engine.turns import Turns
+from morula.planning.schedule import simulate_schedule
+from morula.planning.solver_blocks import lay_out_blocks
+from morula.planning.stand_in import make_blank_movie
 from morula.solve.blocks.plan import BlockPlan, Context, plan_blocks
 from morula.solve.params import SolveParams
 
 LEAST_BUSY = 0.9
-UNDER_WAY_PER_WORKER = 2
 
 
 def main() -> None:
@@ -36,15 +34,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="typical time of a block")
     parser.add_argument("--spread", type=float, default=0.5, help="of the logarithm of the time")
     parser.add_argument("--hand-ms", type=float, default=20.0, help="time of the handing process for a block")
+    parser.add_argument("--mouse", action="store_true", help="as many as the paper's mouse movie has")
     options = parser.parse_args()
     began = time.perf_counter()
-    plan = plan_embryo(tuple(options.blocks))
+    plan = plan_mouse() if options.mouse else plan_embryo(tuple(options.blocks))
     print(
         f"{len(plan.blocks)} blocks in {max(plan.colour) + 1} colours, planned in {time.perf_counter() - began:.1f} s"
     )
     rng = np.random.default_rng(0)
     durations = options.seconds * np.exp(options.spread * rng.normal(size=len(plan.blocks)))
-    total = simulate(plan, durations, options.workers, options.hand_ms / 1e3)
+    waits_for = dict(enumerate(plan.dependencies))
+    total = simulate_schedule(plan.blocks, waits_for, durations, options.workers, options.hand_ms / 1e3)
     busy = float(durations.sum()) / (options.workers * total)
     print(f"{options.workers} workers, {durations.mean():.1f} s a block: {total / 3600:.2f} h, {busy:.1%} busy")
     if busy < LEAST_BUSY:
@@ -62,35 +62,10 @@ def plan_embryo(counts: tuple[int, ...]) -> BlockPlan:
     return plan_blocks(graph, params, Context(5, (40.0, 40.0, 40.0)))
 
 
-def simulate(plan: BlockPlan, durations: np.ndarray, workers: int, hand_s: float) -> float:
-    """Return the time until all blocks are done.
-
-    Blocks handed out wait at a worker until it is free, as Dask's do; the handing process does one thing at a time and
-    takes results before it hands out more.
-    """
-    job = BlockJob("solve", plan.blocks, work=len, waits_for=dict(enumerate(plan.dependencies)))
-    turns = Turns(job)
-    free_at = [0.0] * workers  # when each worker has nothing left to do
-    finishing: list[tuple[float, int]] = []
-    clock = 0.0
-    while True:
-        while len(finishing) < UNDER_WAY_PER_WORKER * workers and (block := turns.take()) is not None:
-            clock += hand_s
-            _start(block, clock, free_at, finishing, durations)
-        if not finishing:
-            return clock
-        done_at, number = heapq.heappop(finishing)
-        clock = max(clock, done_at)
-        turns.free(plan.blocks[number])
-
-
-def _start(
-    block: Block, now: float, free_at: list[float], finishing: list[tuple[float, int]], durations: np.ndarray
-) -> None:
-    """Give a block to the worker that is free first."""
-    done_at = max(now, heapq.heappop(free_at)) + float(durations[block.index])
-    heapq.heappush(free_at, done_at)
-    heapq.heappush(finishing, (done_at, block.index))
+def plan_mouse() -> BlockPlan:
+    """Plan blocks of 10 frames and 150, 100 and 100 µm for 532 frames of 988×2048×2169 voxels, links of up to 20 µm."""
+    movie = make_blank_movie((532, 988, 2048, 2169), (5.0, 0.4, 0.4), "uint16")
+    return lay_out_blocks(movie, SolveParams(block_frames=10, block_um=(150.0, 100.0, 100.0)), 20.0).plan
 
 
 if __name__ == "__main__":

@@ -185,7 +185,9 @@ def _say_range(described: dict[str, object]) -> str:
     if described.get("type") == "boolean":
         return "`true` or `false`"
     if described.get("type") == "array":
-        return "a list of numbers" if "prefixItems" not in described else "three numbers"
+        items = described.get("items")
+        of_texts = isinstance(items, dict) and items.get("type") == "string"
+        return "three numbers" if "prefixItems" in described else f"a list of {'texts' if of_texts else 'numbers'}"
     words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {described[key]:g}" for key, sign in words.items() if key in described]
     whole = ["whole number"] if described.get("type") == "integer" else []

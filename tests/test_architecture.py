@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "morula"
 FILES = sorted(SOURCE.rglob("*.py"))
 MOST_LINES, MOST_FUNCTION_LINES, MOST_ARGUMENTS = 300, 60, 8
-MANY_OPTIONS = {"init", "run", "evaluate", "synthetic"}
+MANY_OPTIONS = {"init", "plan", "run", "evaluate", "synthetic"}
 """Commands: typer makes their options from their arguments."""
 
 

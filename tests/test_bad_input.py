@@ -393,7 +393,7 @@ CASES = {
     "blocks too small for the network": Case(
         nothing,
         (r"block_megavoxels = 1e-05 is too small", r"raise it"),
-        (*RUN, "--set", "detect.block_megavoxels=1e-5"),
+        (*RUN, "--set", "detect.threshold=0.09", "--set", "detect.block_megavoxels=1e-5"),
     ),
     "a learning rate too high": Case(
         nothing,

@@ -6,9 +6,11 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -20,6 +22,7 @@ SETTINGS = [
     "tune.start_costs=[6.0, 12.0]",
     "solve.block_frames=2",
     "solve.context_frames=2",
+    "detect.threshold=0.09",  # other blocks alone detect nothing anew
     "detect.block_frames=1",
     "detect.block_megavoxels=0.2",
 ]
@@ -31,8 +34,8 @@ def read_exports(run: Path) -> dict[str, bytes]:
     return {str(path.relative_to(exports)): path.read_bytes() for path in sorted(exports.rglob("*")) if path.is_file()}
 
 
-def count_blocks(folder: Path, morula) -> dict[str, int]:
-    stages = json.loads(morula("status", folder / "run", "--json").stdout)["stages"]
+def count_blocks(run: Path, morula) -> dict[str, int]:
+    stages = json.loads(morula("status", run, "--json").stdout)["stages"]
     return {stage["name"]: stage["blocks_total"] for stage in stages if stage["blocks_total"]}
 
 
@@ -44,7 +47,7 @@ def test_two_workers_leave_the_same_files_as_none(tiny: Path, tmp_path: Path, mo
     together = morula("run", other / "run.toml", "--run-dir", other / "run", "--workers", 2, *OPTIONS)
     assert together.returncode == 0, together.stderr
     assert "2 workers on this machine" in together.stderr
-    blocks = count_blocks(other, morula)
+    blocks = count_blocks(other / "run", morula)
     assert min(blocks["detect"], blocks["tune"]) >= 6
     assert blocks["solve"] == 3
     assert read_exports(tiny / "run") == read_exports(other / "run")
@@ -78,6 +81,34 @@ def test_a_run_whose_workers_and_self_are_killed_ends_the_same(tiny: Path, tmp_p
     assert again.returncode == 0, again.stderr
     assert read_exports(tiny / "run") == read_exports(other / "run")
     assert wait_until_gone(workers)
+
+
+def test_failed_blocks_are_listed_and_the_next_run_computes_only_those(tiny: Path, morula) -> None:
+    until_detect = ["detect", tiny / "run.toml", "--run-dir", tiny / "other", "--workers", 2]
+    options = [*OPTIONS, "--set=train.second_iterations=0"]
+    trained = morula("train", tiny / "run.toml", "--run-dir", tiny / "other", *options)
+    assert trained.returncode == 0, trained.stderr
+    (broken,) = (path for path in (tiny / "embryo").rglob("c/5/**/*") if path.is_file())
+    kept = broken.read_bytes()
+    broken.write_bytes(kept[:40])
+    failed = morula(*until_detect, *options)
+    assert failed.returncode == 3, failed.stderr
+    counted = count_failures(tiny / "other")
+    total = count_blocks(tiny / "other", morula)["detect"]
+    assert f"BlocksFailedError: detect: {len(counted)} of {total} blocks failed, 0 were not run" in failed.stderr
+    assert 0 < len(counted) < total
+    assert all(name in failed.stderr for name, _ in counted)
+    assert {attempts for _, attempts in counted} == {2}
+    broken.write_bytes(kept)
+    again = morula(*until_detect, *options)
+    assert again.returncode == 0, again.stderr
+    assert f"detect goes on where it stopped: {total - len(counted)} of {total} blocks are done" in again.stderr
+    assert count_failures(tiny / "other") == []
+
+
+def count_failures(run: Path) -> list[tuple[str, int]]:
+    with closing(sqlite3.connect(run / "store.sqlite")) as store:
+        return store.execute("SELECT name, attempts FROM blocks WHERE state = 'failed'").fetchall()
 
 
 def is_worker(process: psutil.Process) -> bool:

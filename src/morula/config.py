@@ -20,6 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from morula.candidates.params import CandidatesParams
 from morula.detect.params import DetectParams
+from morula.engine.params import ClusterParams
 from morula.errors import ConfigError
 from morula.evaluate.params import EvaluateParams
 from morula.measure.params import DriftParams
@@ -94,6 +95,7 @@ class RunConfig:
     solve: SolveParams = Field(default_factory=SolveParams)
     evaluate: EvaluateParams = Field(default_factory=EvaluateParams)
     store: StoreParams = Field(default_factory=StoreParams)
+    cluster: ClusterParams = Field(default_factory=ClusterParams)
 
 
 def read_config(path: Path, overrides: Mapping[str, str] | None = None) -> RunConfig:
@@ -173,8 +175,8 @@ def plain_values(params: object) -> dict[str, object]:
 
 
 def list_result_settings(config: RunConfig) -> dict[str, object]:
-    """Return the settings that results may depend on, as plain values: all tables but ``[store]``."""
-    return {name: values for name, values in plain_values(config).items() if name != "store"}
+    """Return the settings that results may depend on, as plain values: all but ``[store]``, ``[cluster]``."""
+    return {name: values for name, values in plain_values(config).items() if name not in ("store", "cluster")}
 
 
 def format_config(config: RunConfig, reasons: Mapping[str, str] | None = None) -> str:

@@ -69,7 +69,7 @@ def draft_config(
             blob_sigma_um=derived.blob_sigma_um,
             link_distance_um=derived.max_distance_um,
         ),
-        detect=replace(config.detect, window_um=derived.peak_window_um),
+        detect=replace(config.detect, window_um=derived.peak_window_um, blob_sigma_um=derived.blob_sigma_um),
         candidates=replace(config.candidates, max_distance_um=derived.max_distance_um),
         evaluate=replace(config.evaluate, max_distance_um=derived.match_distance_um),
     )
@@ -81,6 +81,7 @@ def draft_config(
         "train.blob_sigma_um": derived.reasons["blob_sigma_um"],
         "train.link_distance_um": derived.reasons["max_distance_um"],
         "detect.window_um": derived.reasons["peak_window_um"],
+        "detect.blob_sigma_um": "as in training",
         "candidates.max_distance_um": derived.reasons["max_distance_um"],
         "evaluate.max_distance_um": derived.reasons["match_distance_um"],
     }

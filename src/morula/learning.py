@@ -1,8 +1,8 @@
 """The stages with a network: training, in two rounds where the settings ask for it, and detection.
 
 The second round learns from the lineages found after the first. What the first detects is settled by the settings of
-training (and by the size of a block), so that a changed setting of detection, candidates or solver does not train anew;
-nor do settings of the second round touch the first.
+training, so that a changed setting of detection, candidates or solver does not train anew; nor do settings of the
+second round touch the first.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +24,13 @@ from morula.core.lineages import Lineages
 from morula.core.movie import Movie
 from morula.core.progress import ProgressSink
 from morula.core.tracks import Tracks
+from morula.detect.memory import Memory
 from morula.detect.params import DetectParams
-from morula.detect.plan import plan_blocks
-from morula.detect.predict import detect_block
-from morula.engine.engine import BlockJob, Engine
+from morula.detecting import Search, run_detection
+from morula.engine.engine import Engine
 from morula.inputs import Inputs
-from morula.network.intensity import IntensityRange, measure_intensity
+from morula.network.intensity import measure_intensity
 from morula.network.model import load_model, save_model
-from morula.network.spec import NetworkSpec
 from morula.solve.graph import solve_graph
 from morula.solve.params import SolveParams
 from morula.stabilising import identify_drift, steady_inputs
@@ -48,6 +45,9 @@ from morula.train.teacher import Teacher, keeps_what_was_learned
 _LOG = logging.getLogger(__name__)
 _TEACHER_THRESHOLD = 0.15
 _TEACHER_COSTS = SolveParams(node_constant=4.0, division_cost=9.0)
+_TEACHER_MEMORY = Memory(2 * 2**30)
+"""What blocks of the first round are cut for, on every machine and whatever `detect` says: the second round learns from
+the blocks that are chosen, so that other blocks would teach something else."""
 
 FIRST_TRAIN, FIRST_DETECT = "train-1", "detect-1"
 TRAINED = "train.safetensors"
@@ -64,25 +64,32 @@ def learn(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, 
         _train(run, inputs, config.train, "train", progress)
         return
     _train(run, inputs, config.train, FIRST_TRAIN, progress)
-    model = load_model(weights_path(run, FIRST_TRAIN))
     params = DetectParams(
         threshold=_TEACHER_THRESHOLD,
         window_um=MERGE_PER_MASK * config.train.mask_radius_um,
-        block_megavoxels=config.detect.block_megavoxels,
+        blob_sigma_um=config.train.blob_sigma_um,
         threads=config.train.threads,
     )
-    blocks = plan_blocks(inputs.movie, model.spec, params)
-    near = _choose_blocks(blocks, inputs.movie, inputs.train, config.train.second_megavoxels)
-    _detect(run, inputs, params, (FIRST_DETECT, FIRST_TRAIN, near), engine, progress)
+    near = partial(
+        _choose_blocks, movie=inputs.movie, annotations=inputs.train, megavoxels=config.train.second_megavoxels
+    )
+    search = Search(
+        name=FIRST_DETECT,
+        after=FIRST_TRAIN,
+        weights=weights_path(run, FIRST_TRAIN),
+        params=params,
+        memory=_TEACHER_MEMORY,
+        choose=near,
+    )
+    run_detection(run, inputs, search, engine, progress)
     _train(run, inputs, config.train, "train", progress, after=FIRST_DETECT)
 
 
 def detect(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, progress: ProgressSink) -> None:
     """Find the nuclei of the whole movie with the trained network."""
     inputs = steady_inputs(run, inputs)
-    model = load_model(weights_path(run, "train"))
-    blocks = plan_blocks(inputs.movie, model.spec, config.detect)
-    _detect(run, inputs, config.detect, ("detect", "train", blocks), engine, progress)
+    search = Search(name="detect", after="train", weights=weights_path(run, "train"), params=config.detect)
+    run_detection(run, inputs, search, engine, progress)
 
 
 def _adopt(run: RunDirectory, inputs: Inputs, source: Path) -> None:
@@ -188,45 +195,3 @@ def _choose_blocks(blocks: Sequence[Block], movie: Movie, annotations: Tracks, m
             chosen.append(block)
             covered += float(np.prod(last - first)) / 1e6
     return chosen
-
-
-def _detect(
-    run: RunDirectory,
-    inputs: Inputs,
-    params: DetectParams,
-    names: tuple[str, str, Sequence[Block]],
-    engine: Engine,
-    progress: ProgressSink,
-) -> None:
-    name, trained, blocks = names
-    model = load_model(weights_path(run, trained))
-    model.check_movie(inputs.movie)
-    settings = {"detect": plain_values(params), "inputs": inputs.identify("movie"), **identify_drift(inputs.movie)}
-    constants = run.paths.model / f"{name}-intensity.json"
-    with run.stage(
-        name,
-        settings,
-        after=[trained],
-        scratch=[constants],
-        n_blocks=len(blocks),
-        check=partial(measure_intensity, inputs.movie, model.spec.low_percentile, model.spec.high_percentile),
-    ) as stage:
-        if stage.done:
-            return
-        intensity = _measure_once(inputs.movie, model.spec, constants)
-        pending = stage.pending_blocks(blocks)
-        work = partial(detect_block, movie=inputs.movie, model=model, intensity=intensity, params=params)
-        job = BlockJob(name, pending, work, n_done_before=len(blocks) - len(pending))
-        engine.run_blocks(job, on_done=stage.write_block, on_failed=stage.write_failed_block, progress=progress)
-        stage.finish({"amount": _count_voxels(blocks) / 1e6, "unit": "megavoxels"})
-
-
-def _count_voxels(blocks: Sequence[Block]) -> int:
-    return sum(prod(side.stop - side.start for side in block.write) for block in blocks)
-
-
-def _measure_once(movie: Movie, spec: NetworkSpec, constants: Path) -> IntensityRange:
-    """Measure the movie's intensities, or read what all earlier blocks used: a repaired chunk may not change them."""
-    if not constants.exists():
-        write_json(constants, asdict(measure_intensity(movie, spec.low_percentile, spec.high_percentile)))
-    return IntensityRange(**json.loads(constants.read_text(encoding="utf-8")))

@@ -30,6 +30,7 @@ from morula.inputs import Inputs, open_inputs
 from morula.io.tracks.files import TracksWriteFormat, read_tracks, write_tracks
 from morula.judge import assess_selection, judge_tracks
 from morula.learning import detect, learn
+from morula.linking import link
 from morula.peaks.classical import detect_blobs
 from morula.results import (
     collect_report,
@@ -103,7 +104,7 @@ def run_pipeline(
             "drift": partial(stabilise, run, inputs, config, progress),
             "train": partial(learn, run, inputs, config, engine or SerialEngine(), progress),
             "detect": partial(detect, run, inputs, config, engine or SerialEngine(), progress),
-            "candidates": partial(_link, run, config, progress),
+            "candidates": partial(link, run, config, engine or SerialEngine(), progress),
             "tune": partial(tune, run, inputs, config, engine or SerialEngine(), progress),
             "solve": partial(_solve, run, inputs, config, engine or SerialEngine(), progress),
             "confidence": partial(_assess, run, inputs, config),
@@ -122,19 +123,6 @@ def _recognise_movie(run: RunDirectory, inputs: Inputs) -> None:
         if isinstance(recorded, Mapping) and "movie" in recorded:
             inputs.recognise_movie(recorded)
             return
-
-
-def _link(run: RunDirectory, config: RunConfig, progress: ProgressSink) -> None:
-    with run.stage("candidates", {"candidates": plain_values(config.candidates)}, after=["detect"]) as stage:
-        if not stage.done:
-            detections = run.store.read_detections()
-            if not detections.n:
-                _LOG.warning(
-                    "no nucleus was found in the whole movie; lower detect.threshold (%g) or train longer",
-                    config.detect.threshold,
-                )
-            graph = link_candidates(detections, config.candidates, progress=progress)
-            stage.write_graph(graph, summary={"amount": detections.n, "unit": "detections", "links": graph.n_edges})
 
 
 def _solve(run: RunDirectory, inputs: Inputs, config: RunConfig, engine: Engine, progress: ProgressSink) -> None:

@@ -49,7 +49,7 @@ def test_the_links_are_those_of_comparing_every_pair(data):
     found = Detections.sorted(rng.integers(0, 5, n), rng.uniform(0, 8, (n, 3)), rng.random(n), rng.normal(0, 1, (n, 3)))
     skip = data.draw(st.integers(0, 3))
     params = CandidatesParams(
-        consensus_neighbours=0,
+        flow_neighbours=0,
         max_distance_um=3,
         max_parents=2,
         correct_drift=False,
@@ -161,7 +161,8 @@ def test_the_unit_of_length_does_not_matter(scale, seed):
         CandidatesParams(
             max_distance_um=6 * scale,
             max_drift_um=40 * scale,
-            consensus_tolerance_um=1.5 * scale,
+            flow_tolerance_um=1.5 * scale,
+            doubt_cost_um=2.0 * scale,
         ),
     )
     assert np.array_equal(one.edges, other.edges)
@@ -208,7 +209,7 @@ def test_weak_detections_that_stand_still_do_not_outvote_the_cells_after_a_jump(
     zyx = np.concatenate([tissue, junk, tissue + jump, junk])
     score = np.tile(np.repeat([0.7, 0.1], [len(tissue), len(junk)]), 2)
     found = Detections.sorted(t, zyx, score, np.where(t[:, None] == 1, -jump, 0.0))
-    graph = link_candidates(found, CandidatesParams(consensus_neighbours=0))
+    graph = link_candidates(found, CandidatesParams(flow_neighbours=0))
     cell = found.score[graph.edges] > 0.5
     own = np.abs(found.zyx_um[graph.edges[:, 1]] - jump - found.zyx_um[graph.edges[:, 0]]).max(axis=1) < 1e-6
     assert (own & cell.all(axis=1)).sum() == len(tissue)

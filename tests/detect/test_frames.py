@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -49,25 +50,71 @@ def a_block(write_t: slice) -> Block:
 @pytest.mark.parametrize("t", [0, 1, 2, 3])
 def test_the_frames_around_one_are_read_where_the_image_went(masked, t) -> None:
     movie, start, stop = make_movie(masked=masked), (0, 8, 8), (4, 24, 24)
-    pixels, seen = BlockFrames.read(movie, a_block(slice(0, 4)), start, stop).around(t, 1)
+    windows = BlockFrames(movie, a_block(slice(0, 4)), start, stop, UNIT, 1).windows()
+    window = next(window for window in windows if window.t == t)
     for steps in (-1, 0, 1):
         offset = movie.offset_vox(t, steps)
         box = movie.read((t + steps, *(start + offset)), (t + steps + 1, *(stop + offset)))[0]
-        assert np.array_equal(pixels[steps + 1], box)
         if masked:
             other = min(max(t + steps, 0), 3)
             sides = zip(start + offset, stop + offset, SHAPE[1:], strict=True)
             index = [np.clip(np.arange(a, b), 0, n - 1) for a, b, n in sides]
-            assert np.array_equal(seen[steps + 1], movie.mask_tzyx[other][np.ix_(*index)])
+            seen = movie.mask_tzyx[other][np.ix_(*index)]
+            box = np.where(seen, box, 0)
+            assert steps != 0 or np.array_equal(window.seen, seen)
         else:
-            assert seen is None
+            assert window.seen is None
+        assert np.array_equal(window.shown[steps + 1], np.sqrt(box))
 
 
-def test_without_a_shift_the_pixels_are_those_read_at_first() -> None:
-    frames = BlockFrames.read(make_movie(steps=None), a_block(slice(0, 4)), (0, 8, 8), (4, 24, 24))
-    assert frames.around(2, 1)[0].base is frames.pixels
-    steady = BlockFrames.read(make_movie(steps=0 * STEPS), a_block(slice(0, 4)), (0, 8, 8), (4, 24, 24))
-    assert steady.around(2, 1)[0].base is steady.pixels
+class Counted:
+    """Frames that say when they are read."""
+
+    def __init__(self, tzyx) -> None:
+        self.tzyx, self.shape, self.dtype, self.read = tzyx, tzyx.shape, tzyx.dtype, []
+
+    def __getitem__(self, box):
+        self.read.append(box[0].start)
+        return self.tzyx[box]
+
+
+@pytest.mark.parametrize("steps", [None, 0 * STEPS])
+def test_without_a_shift_each_frame_is_read_once_and_one_ahead(steps) -> None:
+    movie = make_movie(steps=steps)
+    counted = Counted(movie.tzyx)
+    frames = BlockFrames(replace(movie, tzyx=counted), a_block(slice(0, 4)), (0, 8, 8), (4, 24, 24), UNIT, 1)
+    for window in frames.windows():
+        assert counted.read[: window.t + 2] == list(range(4))[: window.t + 2]
+        assert len(counted.read) <= window.t + 3
+    assert counted.read == [0, 1, 2, 3]
+
+
+def test_the_next_frame_is_read_while_this_one_is_worked_on() -> None:
+    """The reader waits for us in the middle of our work: were it not a thread of its own, we would wait for ever."""
+    working = threading.Event()
+
+    class Patient(Counted):
+        def __getitem__(self, box):
+            if box[0].start == 2:
+                assert working.wait(timeout=30)
+            return super().__getitem__(box)
+
+    movie = make_movie(steps=None)
+    patient = Patient(movie.tzyx)
+    frames = BlockFrames(replace(movie, tzyx=patient), a_block(slice(0, 4)), (0, 8, 8), (4, 24, 24), UNIT, 1)
+    windows = frames.windows()
+    assert next(windows).t == 0
+    assert patient.read == [0, 1]
+    working.set()
+    assert [window.t for window in windows] == [1, 2, 3]
+
+
+def test_frames_given_up_halfway_leave_no_thread() -> None:
+    windows = BlockFrames(make_movie(), a_block(slice(0, 4)), (0, 8, 8), (4, 24, 24), UNIT, 1).windows()
+    next(windows)
+    assert any(thread.name.startswith("morula-reads") for thread in threading.enumerate())
+    windows.close()
+    assert not any(thread.name.startswith("morula-reads") for thread in threading.enumerate())
 
 
 def test_a_drift_of_nothing_changes_no_bit(shallow, random_model) -> None:
@@ -129,15 +176,16 @@ class Torn:
 def test_what_cannot_be_read_at_the_shifted_place_names_the_block() -> None:
     movie = make_movie()
     torn = replace(movie, tzyx=Torn(movie.tzyx, 26))
-    frames = BlockFrames.read(torn, a_block(slice(0, 4)), (0, 8, 8), (4, 24, 24))
-    assert frames.around(0, 1)[0].shape == (3, 4, 16, 16)
+    windows = BlockFrames(torn, a_block(slice(0, 4)), (0, 8, 8), (4, 24, 24), UNIT, 1).windows()
+    assert next(windows).shown.shape == (3, 4, 16, 16)
     with pytest.raises(ChunkError, match=r"block 0 \(t 0:4, .*\): a chunk cannot be decoded"):
-        frames.around(1, 1)  # the frame after lies 11 columns further
+        next(windows)  # the frame after lies 11 columns further
 
 
 def test_voxels_that_are_not_finite_at_the_shifted_place_are_refused() -> None:
     movie = make_movie()
     movie.tzyx[2, :, :, 30] = np.nan
-    frames = BlockFrames.read(movie, a_block(slice(0, 4)), (0, 8, 8), (4, 24, 24))
+    windows = BlockFrames(movie, a_block(slice(0, 4)), (0, 8, 8), (4, 24, 24), UNIT, 1).windows()
+    next(windows)
     with pytest.raises(ChunkError, match=r"voxels are not finite[\s\S]*first in frame 2"):
-        frames.around(1, 1)
+        next(windows)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morula.core.movie import Movie
+from morula.detect.memory import Memory, project_memory
 from morula.detect.params import DetectParams
-from morula.detect.plan import peak_window_um, plan_blocks
+from morula.detect.places import Seeker
+from morula.detect.plan import count_seen, cut_movie, plan_blocks, project_smallest
 from morula.errors import ConfigError
 from morula.network import spec as spec_module
 from morula.network.reach import Reach
@@ -53,15 +56,16 @@ def test_blocks_tile_the_movie_keep_to_the_memory_and_read_far_enough(voxel, sha
         assert enough > megavoxels
         assert plan_blocks(movie, spec, replace(params, block_megavoxels=enough))
         return
-    reach = np.array(spec.context_vox) + peak_window_um(movie, spec, params) / movie.voxel_size_um
+    seeker = Seeker(movie.shape[1:], movie.voxel_size_um, spec, params)
+    reach = np.maximum(spec.context_vox + seeker.indicator_reach_vox, seeker.image_reach_vox)
     for block in blocks:
         write = np.array([(s.start, s.stop) for s in block.write])
         read = np.array([(s.start, s.stop) for s in block.read])
         assert _seen_voxels(block, spec, movie) <= megavoxels * 1e6
         assert (write[1:, 0] % spec.total_stride == 0).all()
         assert (read[1:, 0] % spec.total_stride == 0).all()
-        assert (write[1:, 0] - read[1:, 0] >= reach + spec.output_stride).all()
-        assert (read[1:, 1] - write[1:, 1] >= reach + spec.output_stride).all()
+        assert (write[1:, 0] - read[1:, 0] >= reach).all()
+        assert (read[1:, 1] - write[1:, 1] >= reach).all()
         assert (read[0] == write[0] + [-1, 1]).all()
         assert write[0, 1] - write[0, 0] <= frames
     assert sum(np.prod([s.stop - s.start for s in b.write]) for b in blocks) == np.prod(shape)
@@ -79,7 +83,7 @@ def test_what_a_network_without_padding_trims_is_shown_to_it_and_counts_as_memor
     spec, movie = _spec_and_movie(VOXELS[1], (1, 64, 64, 256))
     reach = Reach(context_vox=(20, 20, 20), trim_vox=(22, 22, 22))
     monkeypatch.setitem(spec_module._REACH, "fast", lambda *strides: reach)
-    params = DetectParams(block_megavoxels=2.6, window_um=2.0)
+    params = DetectParams(block_megavoxels=2.6, window_um=2.0, blob_sigma_um=0.0)
     blocks = plan_blocks(movie, spec, params)
     assert [b.write[3] for b in blocks] == [slice(0, 128), slice(128, 256)]
     assert [b.read[3] for b in blocks] == [slice(-8, 136), slice(120, 264)]
@@ -116,7 +120,46 @@ def test_padding_of_a_flat_movie_counts_as_memory() -> None:
     assert len(plan_blocks(movie, spec, DetectParams(block_megavoxels=7.9))) > 1
 
 
-def test_the_window_is_never_smaller_than_an_output_voxel() -> None:
-    spec, movie = _spec_and_movie(VOXELS[2], (1, 4, 40, 40))
-    assert np.allclose(peak_window_um(movie, spec, DetectParams(window_um=0.3)), [10.1, 1.01, 1.01])
-    assert np.allclose(peak_window_um(movie, spec, DetectParams(window_um=5.0)), [10.1, 5.0, 5.0])
+@settings(deadline=None, max_examples=30)
+@given(
+    voxel=st.sampled_from(VOXELS),
+    shape=st.tuples(st.integers(1, 2), st.integers(1, 60), st.integers(1, 200), st.integers(1, 200)),
+    megabytes=st.floats(770, 1670),
+)
+def test_no_other_blocks_that_fit_the_memory_see_less_in_all(voxel, shape, megabytes) -> None:
+    """Against every shape of blocks in whole strides."""
+    spec, movie = _spec_and_movie(voxel, shape)
+    params, memory = DetectParams(block_frames=1), Memory(megabytes * 1e6)
+    strides = [
+        range(step, -(-n // step) * step + 1, step) for n, step in zip(shape[1:], spec.total_stride, strict=True)
+    ]
+    work = {}
+    for write in product(*(sides[:: max(1, len(sides) // 4)] for sides in strides)):
+        seen = [_seen_voxels(block, spec, movie) for block in cut_movie(movie, spec, params, (1, *write))]
+        if project_memory(max(seen), spec, params, on_card=False).host_bytes <= memory.host_bytes:
+            work[write] = sum(seen)
+    blocks = plan_blocks(movie, spec, params, memory)
+    seen = [_seen_voxels(block, spec, movie) for block in blocks]
+    assert [count_seen(block, movie, spec) for block in blocks] == seen
+    assert project_memory(max(seen), spec, params, on_card=False).host_bytes <= memory.host_bytes * (1 + 1e-9)
+    assert sum(seen) <= min(work.values(), default=np.inf)
+
+
+def test_a_card_limits_the_blocks_as_well_as_the_machine() -> None:
+    spec, movie = _spec_and_movie(VOXELS[0], (1, 40, 800, 800))
+    largest = [
+        max(count_seen(block, movie, spec) for block in plan_blocks(movie, spec, DetectParams(), memory))
+        for memory in (Memory(8e9), Memory(8e9, 8e9), Memory(8e9, 1e9), Memory(9.5e8, 8e9))
+    ]
+    assert largest[0] == largest[1] > max(largest[2:])
+
+
+def test_the_smallest_memory_is_enough_and_less_is_refused() -> None:
+    spec, movie = _spec_and_movie(VOXELS[1], (1, 300, 300, 300))
+    smallest = project_smallest(movie, spec, DetectParams())
+    assert plan_blocks(movie, spec, DetectParams(), smallest)
+    with pytest.raises(ConfigError, match=r"too little memory for this network[\s\S]*GiB memory") as refused:
+        plan_blocks(movie, spec, DetectParams(), Memory(smallest.host_bytes * 0.95))
+    assert "detect.memory_gib" in refused.value.fix
+    with pytest.raises(ConfigError, match=r"of 0.0 GiB memory of the graphics card"):
+        plan_blocks(movie, spec, DetectParams(), Memory(8e9, 1e6))

@@ -79,7 +79,7 @@ def test_frames_are_the_middle_of_three_and_repeat_at_both_ends(shallow, pooled_
 
 def test_a_block_keeps_the_peaks_of_its_own_write_region(shallow, random_model, unit_range) -> None:
     movie = Movie(np.random.default_rng(3).random((2, 6, 80, 80)).astype(np.float32), VOXEL)
-    params = replace(PARAMS, block_megavoxels=0.025, block_frames=2)
+    params = replace(PARAMS, block_megavoxels=0.02, block_frames=2)
     blocks = plan_blocks(movie, shallow, params)
     assert len(blocks) > 8
     for block in blocks:
@@ -125,7 +125,8 @@ def test_padding_to_the_strides_hides_no_nucleus_at_the_far_faces(shallow, poole
     tzyx = np.zeros((1, 4, 40, 42), np.float32)  # x is padded to 44
     tzyx[0, 2, 20:22, 40:] = 0.8
     model = pooled_model(shallow)
-    found = _detect(Movie(tzyx, VOXEL), replace(model, network=BrightPadding(model.network)), unit_range)
+    peaks_alone = replace(PARAMS, blob_sigma_um=0.0)
+    found = _detect(Movie(tzyx, VOXEL), replace(model, network=BrightPadding(model.network)), unit_range, peaks_alone)
     assert found.n == 1
     assert np.abs(found.zyx_um - [4.0, 20.5, 40.5]).max() < 0.2
 

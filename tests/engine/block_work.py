@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +19,20 @@ def square(block: Block) -> int:
 def break_odd(block: Block) -> int:
     if block.index % 2:
         raise ChunkError(f"chunk {block.index} is broken.")
+    return block.index
+
+
+class LockedError(OSError):
+    """An error as some libraries have them, which cannot be packed for another process."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is locked")
+        self.lock = threading.Lock()
+
+
+def find_third_locked(block: Block) -> int:
+    if block.index == 2:
+        raise LockedError("movie.h5")
     return block.index
 
 
@@ -43,6 +58,11 @@ def name_process(block: Block) -> int:
     return os.getpid()
 
 
+def name_card(block: Block) -> str:
+    time.sleep(0.3)
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "not said")
+
+
 def die_once(block: Block, folder: Path) -> int:
     """Kill the process that computes block 2, the first time."""
     mark = folder / "died"
@@ -61,4 +81,9 @@ def die_always(block: Block) -> int:
 def take_long(block: Block, folder: Path) -> int:
     (folder / f"begun-{block.index}").touch()
     time.sleep(0.2 if block.index == 0 else 120)
+    return block.index
+
+
+def take_half_a_second(block: Block) -> int:
+    time.sleep(0.5)
     return block.index

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from block_work import add_handed, break_odd, break_third_by_a_fault, refuse_second, square
+from block_work import add_handed, break_odd, break_third_by_a_fault, find_third_locked, refuse_second, square
 
 from morula.core.blocks import Block
 from morula.core.progress import Progress
@@ -50,6 +50,16 @@ def test_a_failing_block_does_not_keep_the_others_from_running(engine: Engine, b
     assert notes.failed == {1: ("chunk 1 is broken.", 2), 3: ("chunk 3 is broken.", 2)}
     assert sorted((failure.block.index, failure.attempts) for failure in summary.failures) == [(1, 2), (3, 2)]
     assert summary.weight == 100.0
+
+
+def test_an_error_that_cannot_travel_fails_its_block_only(engine: Engine, blocks: list[Block]) -> None:
+    notes = Notebook()
+    job = BlockJob("detect", blocks, find_third_locked)
+    engine.run_blocks(job, on_done=notes.on_done, on_failed=notes.on_failed)
+    assert sorted(notes.done) == [0, 1, 3, 4]
+    text, attempts = notes.failed[2]
+    assert text.removeprefix("LockedError: ") == "movie.h5 is locked"
+    assert attempts == 1
 
 
 def test_progress_counts_from_what_earlier_runs_did(engine: Engine, blocks: list[Block]) -> None:

@@ -2,17 +2,14 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 from block_work import die_always, die_once, name_process, square, take_long
+from dask_processes import scheduler_at, worker_of
 
 from morula.core.blocks import Block
 from morula.engine import clusters
@@ -32,51 +29,6 @@ def run(engine: Engine, blocks: list[Block], work: object) -> tuple[dict[int, in
         on_failed=lambda block, error, attempts: failed.update({block.index: error}),
     )
     return done, failed
-
-
-@contextmanager
-def running(*arguments: str) -> Iterator[subprocess.Popen]:
-    """Run a part of Dask in a process of its own, as the docs say; it must end when asked."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-@pytest.fixture
-def address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-
-
-def wait_until_it_listens(address: str) -> None:
-    host, port = address.removeprefix("tcp://").split(":")
-    for _ in range(300):
-        with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
-            return
-        time.sleep(0.1)
-    pytest.fail(f"no scheduler listens at {address}")
-
-
-@contextmanager
-def scheduler_at(address: str) -> Iterator[subprocess.Popen]:
-    port = address.rsplit(":", 1)[1]
-    with running("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard") as process:
-        wait_until_it_listens(address)
-        yield process
-
-
-@contextmanager
-def worker_of(address: str, folder: Path) -> Iterator[subprocess.Popen]:
-    options = ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory", str(folder)]
-    with running("worker", address, *options) as process:
-        yield process
 
 
 @pytest.fixture(scope="module")
@@ -184,20 +136,28 @@ def test_workers_of_another_version_are_refused(address: str, tmp_path: Path, mo
         scheduler_at(address),
         worker_of(address, tmp_path),
         pytest.raises(WorkerError, match=r"1 of 1 workers do not run morula 9\.9\.9"),
+        connect_to_scheduler(address),
     ):
-        connect_to_scheduler(address)
+        pytest.fail("it was connected to")
 
 
 def test_a_scheduler_without_workers_is_refused_after_a_while(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "_WAIT_S", 1.0)
-    with scheduler_at(address), pytest.raises(WorkerError, match="no worker joined the scheduler"):
-        connect_to_scheduler(address)
+    with (
+        scheduler_at(address),
+        pytest.raises(WorkerError, match="no worker joined the scheduler"),
+        connect_to_scheduler(address),
+    ):
+        pytest.fail("it was connected to")
 
 
 def test_an_address_where_nobody_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "_CONNECT_S", 1.0)
-    with pytest.raises(WorkerError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1\."):
-        connect_to_scheduler("tcp://127.0.0.1:1")
+    with (
+        pytest.raises(WorkerError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1\."),
+        connect_to_scheduler("tcp://127.0.0.1:1"),
+    ):
+        pytest.fail("it was connected to")
 
 
 def test_two_kinds_of_workers_at_once_are_refused() -> None:
@@ -209,7 +169,7 @@ def test_two_kinds_of_workers_at_once_are_refused() -> None:
 
 
 def test_impossible_numbers_are_refused() -> None:
-    with pytest.raises(ConfigError, match="at least one worker is needed, not 0"):
-        start_local_workers(0)
+    with pytest.raises(ConfigError, match="at least one worker is needed, not 0"), start_local_workers(0):
+        pytest.fail("workers were started")
     with pytest.raises(ConfigError, match="retries must not be negative"):
         DaskEngine(lambda: pytest.fail("not to be opened"), retries=-1)

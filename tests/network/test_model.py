@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +14,7 @@ from safetensors.torch import save_file
 
 from morula.core.movie import Movie
 from morula.errors import ModelError
-from morula.network.model import build_model, load_model, save_model
+from morula.network.model import Model, build_model, load_model, save_model
 
 
 @pytest.fixture
@@ -115,3 +117,20 @@ def test_a_movie_of_another_voxel_size_is_refused_with_both_sizes(model, voxel) 
     both = re.escape(f"model z, y, x = [2.0, 0.8, 0.8] µm, movie {list(voxel)} µm")
     with pytest.raises(ModelError, match=f"embryo: the model was trained at another voxel size.\n  measured: {both}"):
         model.check_movie(movie)
+
+
+@torch.inference_mode()
+def test_a_model_sent_to_another_process_predicts_the_same_bit_for_bit(model) -> None:
+    again = pickle.loads(pickle.dumps(model))
+    frames = torch.rand(1, 3, *model.spec.total_stride)
+    assert again.spec == model.spec
+    assert not again.network.training
+    assert torch.equal(again.network(frames).indicator, model.network(frames).indicator)
+
+
+def test_a_model_leaves_its_device_behind_when_it_is_sent() -> None:
+    """Weights on a device without memory stand for a graphics card that the other process does not have."""
+    network = torch.nn.Linear(2, 2)
+    sent = Model(deepcopy(network).to("meta"), None)
+    with pytest.raises(NotImplementedError, match=r"Cannot copy out of meta tensor"):
+        sent.__reduce__()

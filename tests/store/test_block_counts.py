@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from morula.core.blocks import Block
+from morula.core.detections import Detections
 from morula.errors import SolveError, StoreError
 from morula.store.store import Store
 
@@ -34,3 +35,11 @@ def test_a_stage_that_has_not_begun_takes_no_count(store: Store, blocks: list[Bl
     assert store.read_block_counts("tune") == {}
     with pytest.raises(StoreError, match="tune has not begun"):
         store.write_block_count("tune", blocks[0], 3, 0.1)
+
+
+def test_a_count_may_stand_beside_detections(store: Store, blocks: list[Block], make_stage) -> None:
+    store.begin_stage(make_stage("detect"))
+    store.write_block("detect", blocks[0], Detections.empty(), 0.1, count=7)
+    store.write_block("detect", blocks[1], Detections.empty(), 0.1)
+    assert store.read_block_counts("detect") == {0: 7}
+    assert store.read_done_blocks("detect") == {0, 1}

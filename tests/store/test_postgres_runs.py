@@ -21,7 +21,12 @@ from morula.pipeline import run_pipeline
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
-BLOCKS = {"detect.block_frames": "1", "detect.block_megavoxels": "0.2", "solve.block_frames": "2"}
+BLOCKS = {
+    "detect.threshold": "0.09",  # other blocks alone detect nothing anew
+    "detect.block_frames": "1",
+    "detect.block_megavoxels": "0.2",
+    "solve.block_frames": "2",
+}
 OPTIONS = [f"--set={key}={value}" for key, value in BLOCKS.items()]
 
 

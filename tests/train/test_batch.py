@@ -11,7 +11,7 @@ from morula.errors import TrainingError
 from morula.network.fast import FastNetwork
 from morula.network.intensity import measure_intensity
 from morula.network.spec import choose_network
-from morula.train.batch import VoxelCounts, add_gradients, fit_gradients, uses_bfloat16
+from morula.train.batch import VoxelCounts, add_gradients, fit_gradients
 from morula.train.labels import annotation_labels
 from morula.train.params import TrainParams
 from morula.train.ranks import ALONE
@@ -129,14 +129,6 @@ def test_16_bits_give_nearly_the_same_gradients_and_32_bit_losses(work) -> None:
     assert short == pytest.approx(exact, rel=0.02)
     assert short != exact
     assert torch.nn.functional.cosine_similarity(found, expected, dim=0) > 0.98
-
-
-def test_16_bits_are_for_graphics_cards_unless_asked_for(monkeypatch) -> None:
-    cpu, card = torch.device("cpu"), torch.device("cuda")
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: not including_emulation)
-    assert [uses_bfloat16(PARAMS, device) for device in (cpu, card)] == [False, True]
-    assert [uses_bfloat16(replace(PARAMS, precision="float32"), device) for device in (cpu, card)] == [False, False]
-    assert [uses_bfloat16(replace(PARAMS, precision="bfloat16"), device) for device in (cpu, card)] == [True, True]
 
 
 def test_a_loss_that_is_not_finite_is_an_error_with_the_step(work) -> None:

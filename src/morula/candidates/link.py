@@ -7,27 +7,18 @@ possible link (`UnlinkableFrameError`), because that is a wrong unit or a jump, 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from morula.candidates.consensus import find_consensus_um
-from morula.candidates.drift import estimate_drift_um
-from morula.candidates.neighbours import find_nearest, find_one_nearest
+from morula.candidates.frame import Links, Note, link_frame
 from morula.candidates.params import CandidatesParams
-from morula.core.columns import BoolArray, FloatArray, IntArray
 from morula.core.detections import Detections
 from morula.core.graph import CandidateGraph
 from morula.core.progress import Progress, ProgressSink, ignore_progress
-from morula.errors import UnlinkableFrameError
 
 logger = logging.getLogger(__name__)
-
-_LIKELY_SHARE, _HIGH_PERCENTILE = 0.5, 95.0  # a likely cell scores half of what the best in its frame do
-
-_Links = tuple[IntArray, IntArray, FloatArray]
 
 
 def link_candidates(
@@ -36,8 +27,10 @@ def link_candidates(
     """Offer links from each detection back to those near its predicted earlier position.
 
     Detection v of frame t may have come from any u of frame t−1 within theta of ``position(v) + movement(v)``, after
-    the rigid drift of the two frames is removed (Malin-Mayor et al. 2023, "candidate graph"; the drift is ours). For a
-    link over n frames the movement is taken n times and theta grows by the square root of n.
+    the rigid drift of the two frames is removed (Malin-Mayor et al. 2023, "candidate graph"; the drift is ours). The
+    movement is the mean of the network's vector and of how the tissue around moves (`estimate_flow_um`, ours); where
+    these disagree, links around both are offered. For a link over n frames the movement is taken n times and theta
+    grows by the square root of n.
 
     Parameters
     ----------
@@ -61,17 +54,30 @@ def link_candidates(
 
     Notes
     -----
-    One k-d tree per frame; about 10 µs per detection, growing linearly with their number.
+    One k-d tree per frame; most of the time is for the tissue's movement, about 100 µs per detection. It grows linearly
+    with their number.
     """
-    rows = {int(t): detections.frame(int(t)) for t in np.unique(detections.t)}
-    _warn_of_empty_frames(rows)
+    rows = find_frames(detections)
+    warn_of_empty_frames(detections)
     trees: dict[int, cKDTree] = {}
-    found: list[_Links] = []
+    found: list[Links] = []
     for done, t in enumerate(rows, start=1):
-        found.extend(_link_frame(detections, rows, trees, t, params))
+        notes: list[Note] = []
+        found.extend(link_frame(detections, rows, trees, t, params, notes))
+        tell(notes)
         trees[t] = cKDTree(detections.zyx_um[rows[t]])
         trees.pop(t - 1 - params.max_skip_frames, None)
         progress(Progress("candidates", done, len(rows), "frames"))
+    return build_graph(detections, found)
+
+
+def find_frames(detections: Detections) -> dict[int, slice]:
+    """Return the rows of every frame that has any, in order."""
+    return {int(t): detections.frame(int(t)) for t in np.unique(detections.t)}
+
+
+def build_graph(detections: Detections, found: Sequence[Links]) -> CandidateGraph:
+    """Return the graph of links that were found frame by frame, in the frames' order."""
     if not found:
         return CandidateGraph(nodes=detections, edges=np.zeros((0, 2), np.int64), distance_um=np.zeros(0))
     parent, child, distance = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -80,105 +86,16 @@ def link_candidates(
     return CandidateGraph(nodes=detections, edges=edges, distance_um=distance[order])
 
 
-def _link_frame(
-    detections: Detections, rows: dict[int, slice], trees: dict[int, cKDTree], t: int, params: CandidatesParams
-) -> Iterator[_Links]:
-    """Yield the links of the children in frame `t` to each earlier frame they may reach."""
-    here = rows[t]
-    for steps in range(1, params.max_skip_frames + 2):
-        tree = trees.get(t - steps)
-        if tree is None:
-            continue
-        predicted = detections.zyx_um[here] + steps * detections.movement_um[here]
-        if params.correct_drift:
-            predicted = predicted - _measure_drift(detections, predicted, rows, t, steps, params)
-        radius = params.max_distance_um * math.sqrt(steps)
-        child, parent, distance = find_nearest(predicted, tree, radius, params.max_parents)
-        if params.consensus_neighbours:
-            own, reach = detections.movement_um[here], params.max_distance_um / 2
-            flow = find_consensus_um(detections.zyx_um[here], own, params.consensus_neighbours, reach)
-            against = steps * (flow - own)
-            others = _follow_neighbours(predicted, against, tree, radius, params)
-            child, parent, distance = _join_links((child, parent, distance), others)
-        if steps == 1 and not len(child):
-            _report_unlinkable(t, predicted, tree, params)
-        yield parent + rows[t - steps].start, child + here.start, distance
+def tell(notes: Sequence[Note]) -> None:
+    """Log what was noted of a frame."""
+    for level, text in notes:
+        logger.log(level, "%s", text)
 
 
-def _follow_neighbours(
-    predicted: FloatArray, against: FloatArray, tree: cKDTree, radius: float, params: CandidatesParams
-) -> _Links:
-    """Offer links as the neighbours move, to cells whose own vector goes against them; these links cost more."""
-    astray = np.flatnonzero(np.linalg.norm(against, axis=1) > params.consensus_tolerance_um)
-    point, parent, distance = find_nearest((predicted + against)[astray], tree, radius, params.max_parents)
-    return astray[point], parent, distance + params.consensus_cost_um
-
-
-def _join_links(own: _Links, others: _Links) -> _Links:
-    """Join two offers; a link in both keeps its shorter distance. Sorted by child, distance, parent."""
-    child, parent, distance = (np.concatenate(pair) for pair in zip(own, others, strict=True))
-    order = np.lexsort((distance, parent, child))
-    child, parent, distance = child[order], parent[order], distance[order]
-    first = np.ones(len(child), bool)
-    first[1:] = (child[1:] != child[:-1]) | (parent[1:] != parent[:-1])
-    child, parent, distance = child[first], parent[first], distance[first]
-    order = np.lexsort((parent, distance, child))
-    return child[order], parent[order], distance[order]
-
-
-def _measure_drift(
-    detections: Detections,
-    predicted: FloatArray,
-    rows: dict[int, slice],
-    t: int,
-    steps: int,
-    params: CandidatesParams,
-) -> FloatArray:
-    """Estimate the drift of frame `t` against frame `t − steps` from the likely cells; say so where there is one."""
-    here, earlier = rows[t], rows[t - steps]
-    shift = estimate_drift_um(
-        predicted[_are_likely(detections.score[here])],
-        detections.zyx_um[earlier][_are_likely(detections.score[earlier])],
-        max_distance_um=params.max_distance_um * math.sqrt(steps),
-        max_drift_um=params.max_drift_um,
-    )
-    length = float(np.linalg.norm(shift))
-    if length > 0:
-        jump = length > params.max_distance_um / 2
-        logger.log(
-            logging.WARNING if jump else logging.DEBUG,
-            "frame %d is shifted by %s µm (z, y, x) against frame %d beyond the predicted movement%s; removed.",
-            t,
-            np.round(shift, 1).tolist(),
-            t - steps,
-            ", a jump of the stage or of the embryo" if jump else "",
-        )
-    return shift
-
-
-def _are_likely(score: FloatArray) -> BoolArray:
-    """Leave out weak detections: most are false, and many false ones outvote the cells."""
-    likely: BoolArray = score >= _LIKELY_SHARE * np.percentile(score, _HIGH_PERCENTILE)
-    return likely
-
-
-def _warn_of_empty_frames(rows: dict[int, slice]) -> None:
-    empty = sorted(set(range(min(rows), max(rows))) - rows.keys()) if rows else []
+def warn_of_empty_frames(detections: Detections) -> None:
+    """Log which frames between the first and the last have no detection."""
+    frames = np.unique(detections.t).tolist()
+    empty = sorted(set(range(frames[0], frames[-1])) - set(frames)) if frames else []
     if empty:
         named = ", ".join(map(str, empty[:10])) + (" ..." if len(empty) > 10 else "")
         logger.warning("no detection in %d frames between the first and the last: %s.", len(empty), named)
-
-
-def _report_unlinkable(t: int, predicted: FloatArray, tree: cKDTree, params: CandidatesParams) -> None:
-    nearest, _ = find_one_nearest(predicted, tree)
-    reach = params.max_distance_um
-    enough = math.ceil(float(nearest.min()) * 10) / 10
-    error = UnlinkableFrameError(
-        f"frame {t}: none of {len(predicted)} cells lies within {reach:g} µm of a cell in frame {t - 1}.",
-        measured=f"nearest earlier cell at {nearest.min():.1f} µm, median {np.median(nearest):.1f} µm",
-        cause="positions in voxels instead of µm, or a stage jump between frames",
-        fix=f"check the movie's voxel size, or raise candidates.max_distance_um above {enough:g}",
-    )
-    if not params.allow_unlinkable:
-        raise error
-    logger.warning("%s", error)

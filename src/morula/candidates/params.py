@@ -26,15 +26,16 @@ class CandidatesParams:
     """Missing frames a link may reach over, 0 to 3; the radius grows with the square root of the frames. Off by
     default: a link over a gap is not a link between consecutive frames, and it offers false divisions."""
 
-    consensus_neighbours: int = Field(default=8, ge=0)
-    """Nearest cells asked how the tissue moves; 0 to trust every cell's own movement vector alone."""
+    flow_neighbours: int = Field(default=8, ge=0)
+    """Nearest cells that vote on how the tissue around a cell moves; 0 trusts the network's movement vectors alone."""
 
-    consensus_tolerance_um: float = Field(default=1.5, ge=0, allow_inf_nan=False)
-    """A vector further than this from what its neighbours agree on is doubted: links as the neighbours move are offered
-    too. The shortest links of cells that go their own way stay."""
+    flow_tolerance_um: float = Field(default=1.5, ge=0, allow_inf_nan=False)
+    """A movement vector this close to how the tissue moves, µm, is averaged with it. One further off is doubted: links
+    around where it points and around where the tissue was are offered both."""
 
-    consensus_cost_um: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Added to the distance of such links."""
+    doubt_cost_um: float = Field(default=2.0, ge=0, allow_inf_nan=False)
+    """Added to the distance of links around where a doubted vector points. It may be a mistake, or a daughter's own way
+    from her mother."""
 
     correct_drift: bool = True
     """Estimate what all cells of a frame moved together beyond their predicted movement (drift, a stage jump), and

@@ -1,7 +1,7 @@
 """The commands, in the order of the pipeline, and how a command ends.
 
 Exit codes: 0 done, 1 an error morula explains, 2 wrong usage, 3 some blocks failed and can be resumed, 130 interrupted.
-Owns nothing else: what a command does stands in `runs` (run directories) and `files` (single files).
+Owns nothing else: what a command does stands in `runs` (run directories), `plans` and `files` (single files).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from morula import __version__
-from morula.cli import files, runs
+from morula.cli import files, plans, runs
 from morula.cli.console import messages_on_stderr
 from morula.errors import MorulaError
 from morula.store.address import hide_passwords
@@ -21,6 +21,7 @@ from morula.store.address import hide_passwords
 _INTERRUPTED = 130
 _COMMANDS: dict[str, Callable[..., None]] = {
     "init": runs.init,
+    "plan": plans.plan,
     "run": runs.run,
     "train": runs.make_stage_command("train", "Learn the network from the annotations."),
     "detect": runs.make_stage_command("detect", "Find the nuclei of every frame."),

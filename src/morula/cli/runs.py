@@ -86,9 +86,11 @@ def run(
 
     read = fill_in_store(read_config(config, choose_store(store, parse_settings(settings))), run_dir)
     from morula.engine.choose import open_engine
+    from morula.network.device import list_cards
     from morula.pipeline import run_pipeline
 
-    with log_in(run_dir), bars() as progress, open_engine(workers=workers, scheduler=scheduler) as engine:
+    opening = open_engine(workers=workers, scheduler=scheduler, queue=read.cluster, list_cards=list_cards)
+    with log_in(run_dir), bars() as progress, opening as engine:
         run_pipeline(read, run_dir, until=until, engine=engine, progress=progress)
     if until == "report":
         _print_result(run_dir, json_output, read.store.url)

@@ -1,6 +1,6 @@
-"""What the network says about a frame, as arrays: probabilities and vectors, if asked for averaged over mirror images.
+"""What the network says about a frame: probabilities and vectors, if asked for averaged over mirror images.
 
-Owns the way to the device and back. Knows neither blocks nor peaks.
+Owns the way to the device. Answers stay there: only what is found in them comes back. Knows neither blocks nor peaks.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from morula.detect.params import DetectParams
+from morula.network.device import uses_bfloat16
 from morula.network.model import Model
 from morula.network.prediction import Prediction
 
@@ -21,7 +23,7 @@ _MIRRORS = tuple(product((False, True), repeat=2))  # along y, along x; in z a n
 
 
 class Answer(NamedTuple):
-    """What the network says about one frame.
+    """What the network says about one frame: tensors in 32 bits, on the device where it was computed.
 
     Parameters
     ----------
@@ -33,13 +35,13 @@ class Answer(NamedTuple):
         Probabilities that a nucleus divides and that it was just born, shape (2, z', y', x'); None if nobody knows.
     """
 
-    indicator: Float32Array
-    movement_um: Float32Array
-    events: Float32Array | None
+    indicator: torch.Tensor
+    movement_um: torch.Tensor
+    events: torch.Tensor | None
 
 
 @torch.inference_mode()
-def ask_network(model: Model, shown: Float32Array, *, mirrored: bool = False) -> Answer:
+def ask_network(model: Model, shown: Float32Array, params: DetectParams) -> Answer:
     """Ask a network about the middle one of some frames.
 
     Parameters
@@ -48,8 +50,9 @@ def ask_network(model: Model, shown: Float32Array, *, mirrored: bool = False) ->
         The network.
     shown
         Normalised frames, shape (t, z, y, x), sizes as `morula.network.build.build_network` says.
-    mirrored
-        Ask about the frames as they are, mirrored along y, along x and along both, and average: four times the work.
+    params
+        `mirrored`: ask about the frames as they are, mirrored along y, along x and along both, and average.
+        `precision`: of the convolutions.
 
     Raises
     ------
@@ -58,7 +61,8 @@ def ask_network(model: Model, shown: Float32Array, *, mirrored: bool = False) ->
     """
     device = next(model.network.parameters()).device
     batch = torch.from_numpy(shown)[None].to(device, memory_format=torch.channels_last_3d)
-    said = [_ask_mirrored(model, batch, axes) for axes in (_MIRRORS if mirrored else _MIRRORS[:1])]
+    with torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(params.precision, device)):
+        said = [_ask_mirrored(model, batch, axes) for axes in (_MIRRORS if params.mirrored else _MIRRORS[:1])]
     indicator, movement, events = ([part for part in parts if part is not None] for parts in zip(*said, strict=True))
     return Answer(_average(indicator), _average(movement), _average(events) if events else None)
 
@@ -81,6 +85,5 @@ def _ask_mirrored(
     return indicator.flip(axes), movement, None if events is None else events.flip(axes)
 
 
-def _average(parts: list[torch.Tensor]) -> Float32Array:
-    mean: Float32Array = (parts[0] if len(parts) == 1 else torch.stack(parts).mean(dim=0)).cpu().numpy()
-    return mean
+def _average(parts: list[torch.Tensor]) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(parts).mean(dim=0)

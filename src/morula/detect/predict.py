@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -11,16 +12,33 @@ import torch
 from morula.core.blocks import Block
 from morula.core.detections import Detections
 from morula.core.movie import Movie
-from morula.detect.answer import Answer, ask_network
-from morula.detect.frames import BlockFrames, read_box
+from morula.detect.answer import ask_network
+from morula.detect.collect import collect_detections
+from morula.detect.foreground import Foreground, choose_cell_vox, find_foreground
+from morula.detect.frames import BlockFrames, Window, read_box
 from morula.detect.params import DetectParams
-from morula.detect.plan import halve_block, peak_window_um
+from morula.detect.plan import halve_block
 from morula.network.intensity import IntensityRange
 from morula.network.model import Model
 from morula.network.threads import use_threads
-from morula.peaks.maxima import find_peaks
 
 _LOG = logging.getLogger(__name__)
+
+
+class Found(NamedTuple):
+    """What came of a block.
+
+    Parameters
+    ----------
+    detections
+        Positions in µm, refined between voxels; movement vectors relative to the refined positions; the probabilities
+        that a nucleus divides and that it was just born.
+    skipped_vox
+        Voxels of the write region that the network was not asked about: masked or empty.
+    """
+
+    detections: Detections
+    skipped_vox: int
 
 
 class _Region(NamedTuple):
@@ -34,11 +52,16 @@ class _Region(NamedTuple):
     padded: np.ndarray
 
 
-@torch.inference_mode()
 def detect_block(
     block: Block, *, movie: Movie, model: Model, intensity: IntensityRange, params: DetectParams
 ) -> Detections:
-    """Find the nuclei whose highest voxel lies in the block's write region.
+    """Find the nuclei whose highest voxel lies in the block's write region; see `search_block`."""
+    return search_block(block, movie=movie, model=model, intensity=intensity, params=params).detections
+
+
+@torch.inference_mode()
+def search_block(block: Block, *, movie: Movie, model: Model, intensity: IntensityRange, params: DetectParams) -> Found:
+    """Find the nuclei whose highest voxel lies in the block's write region, and say how much was skipped.
 
     Parameters
     ----------
@@ -51,12 +74,6 @@ def detect_block(
     params
         Threshold and peak window.
 
-    Returns
-    -------
-    detections
-        Positions in µm, refined between voxels; movement vectors relative to the refined positions; the probabilities
-        that a nucleus divides and that it was just born.
-
     Raises
     ------
     ChunkError
@@ -66,9 +83,9 @@ def detect_block(
         is too large is detected in two halves, and these again, with the same result.
     """
     if _is_masked(block, movie):
-        return Detections.empty()
+        return Found(Detections.empty(), prod(side.stop - side.start for side in block.write))
     try:
-        return _detect_at_once(block, movie, model, intensity, params)
+        return _search_at_once(block, movie, model, intensity, params)
     except torch.OutOfMemoryError as error:
         halves = halve_block(block, model.spec)
         if halves is None:
@@ -77,9 +94,8 @@ def detect_block(
             ) from error
         said = str(error).splitlines()[0]
     _LOG.info("%s does not fit the graphics card and is detected in two halves: %s", block.name, said)
-    return Detections.concatenated(
-        [detect_block(half, movie=movie, model=model, intensity=intensity, params=params) for half in halves]
-    )
+    parts = [search_block(half, movie=movie, model=model, intensity=intensity, params=params) for half in halves]
+    return Found(Detections.concatenated([part.detections for part in parts]), sum(part.skipped_vox for part in parts))
 
 
 def _is_masked(block: Block, movie: Movie) -> bool:
@@ -90,31 +106,62 @@ def _is_masked(block: Block, movie: Movie) -> bool:
     return not read_box(movie.mask_tzyx, block, first, last).any()
 
 
-def _detect_at_once(
-    block: Block, movie: Movie, model: Model, intensity: IntensityRange, params: DetectParams
-) -> Detections:
-    region = _clip_to_movie(block, movie, model)
-    trim = np.array(model.spec.trim_vox)
+def _search_at_once(block: Block, movie: Movie, model: Model, intensity: IntensityRange, params: DetectParams) -> Found:
+    region, trim = _clip_to_movie(block, movie, model), np.array(model.spec.trim_vox)
     start, stop = tuple((region.start - trim).tolist()), tuple((region.padded + trim).tolist())
-    frames = BlockFrames.read(movie, block, start, stop)
-    stride, around = np.array(model.spec.output_stride), model.spec.frames_around
-    outputs = tuple(slice(n) for n in -(-(region.stop - region.start) // stride))  # padding is no place for a nucleus
-    parts = []
+    frames = BlockFrames(movie, block, start, stop, intensity, model.spec.frames_around)
+    in_frame = prod(side.stop - side.start for side in block.write[1:])
+    parts, skipped = [], 0
     with use_threads(params.threads):
-        for t in range(block.write[0].start, block.write[0].stop):
-            pixels, seen = frames.around(t, around)
-            shown = intensity.normalise(pixels)
-            here = None
-            if seen is not None:
-                shown[~seen] = 0.0
-                here = _cut_trim(seen[around], model)
-            answer = ask_network(model, shown, mirrored=params.mirrored)
-            if here is not None:
-                answer.indicator[~_pool_mask(here, stride)] = 0.0
-            inside = answer._replace(indicator=answer.indicator[outputs])
-            found = _detect_frame(t, inside, region.start, movie, model, block, params)
-            parts.append(found if here is None else _keep_seen(found, here, region.start, movie))
-    return Detections.concatenated(parts)
+        for window in frames.windows():
+            foreground = _look(window, region, movie, model, params)
+            if foreground is not None and not foreground.any_within(*_write_region(block)):
+                skipped += in_frame
+                continue
+            parts.append(_search_frame(window, region, movie, model, block, params, foreground))
+    return Found(Detections.concatenated(parts), skipped)
+
+
+def _look(window: Window, region: _Region, movie: Movie, model: Model, params: DetectParams) -> Foreground | None:
+    """Look where the frame is not empty; None if it is to be searched everywhere."""
+    if params.skip_contrast == 0:
+        return None
+    inside = _cut_inside(window, region, model)
+    cell = choose_cell_vox(params.window_um, movie.voxel_size_um)
+    return find_foreground(inside * inside, region.start, movie.shape[1:], cell, params.skip_contrast)
+
+
+def _search_frame(
+    window: Window,
+    region: _Region,
+    movie: Movie,
+    model: Model,
+    block: Block,
+    params: DetectParams,
+    foreground: Foreground | None,
+) -> Detections:
+    stride = np.array(model.spec.output_stride)
+    answer = ask_network(model, window.shown, params)
+    here = None if window.seen is None else _cut_trim(window.seen, model)
+    if here is not None:
+        answer.indicator[torch.from_numpy(~_pool_mask(here, stride)).to(answer.indicator.device)] = 0.0
+    outputs = tuple(slice(n) for n in -(-(region.stop - region.start) // stride))  # padding is no place for a nucleus
+    found = collect_detections(
+        answer._replace(indicator=answer.indicator[outputs]),
+        _cut_inside(window, region, model),
+        window.t,
+        region.start,
+        movie=movie,
+        spec=model.spec,
+        block=block,
+        params=params,
+        foreground=foreground,
+    )
+    return found if here is None else _keep_seen(found, here, region.start, movie)
+
+
+def _write_region(block: Block) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([s.start for s in block.write[1:]]), np.array([s.stop for s in block.write[1:]])
 
 
 def _clip_to_movie(block: Block, movie: Movie, model: Model) -> _Region:
@@ -125,34 +172,15 @@ def _clip_to_movie(block: Block, movie: Movie, model: Model) -> _Region:
     return _Region(start, stop, -(-stop // stride) * stride)
 
 
+def _cut_inside(window: Window, region: _Region, model: Model) -> np.ndarray:
+    """The frame to be searched as the network is shown it: the part inside the movie for which it answers."""
+    answered = _cut_trim(window.shown[model.spec.frames_around], model)
+    return answered[tuple(slice(n) for n in region.stop - region.start)]
+
+
 def _cut_trim(shown: np.ndarray, model: Model) -> np.ndarray:
     """The part of a volume shown to the network for which it answers."""
     return shown[tuple(slice(n, size - n) for n, size in zip(model.spec.trim_vox, shown.shape, strict=True))]
-
-
-def _detect_frame(
-    t: int, answer: Answer, start: np.ndarray, movie: Movie, model: Model, block: Block, params: DetectParams
-) -> Detections:
-    spec, voxel = model.spec, movie.voxel_size_um
-    stride = np.array(spec.output_stride)
-    peaks = find_peaks(
-        np.ascontiguousarray(answer.indicator),
-        window_um=peak_window_um(movie, spec, params),
-        voxel_size_um=voxel * stride,
-        threshold=params.threshold,
-        origin_vox=tuple((start // stride).tolist()),
-    )
-    first = np.array([s.start for s in block.write[1:]])
-    last = np.array([s.stop for s in block.write[1:]])
-    peaks = peaks.rows(((peaks.voxel * stride >= first) & (peaks.voxel * stride < last)).all(axis=1))
-    refined = np.clip(spec.output_centre_um(peaks.refined_vox, voxel), 0, movie.extent_um)
-    vector = peaks.voxel // spec.outputs_per_vector
-    z, y, x = (vector - start // spec.vector_stride).T
-    movement = answer.movement_um[:, z, y, x].T.astype(np.float64) + spec.vector_centre_um(vector, voxel) - refined
-    movement -= movie.drift_um(t)  # the network saw the frame before shifted by it
-    divides, born = (None, None) if answer.events is None else answer.events[:, z, y, x].astype(np.float64)
-    score = np.clip(peaks.value.astype(np.float64), 0, 1)
-    return Detections.sorted(np.full(peaks.n, t, np.int32), refined, score, movement, divides, born)
 
 
 def _pool_mask(seen: np.ndarray, stride: np.ndarray) -> np.ndarray:

@@ -1,30 +1,44 @@
 """Where the workers are: processes of this machine, or a Dask cluster that somebody has started.
 
-Owns how clients are opened and closed, and the check that workers run the same morula. Computes nothing.
+Owns how clients are opened and closed, and the check that workers run the same morula. Computes nothing. Workers that a
+queue starts are in `queues`.
 """
 
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 
 import dask
-from distributed import Client
+from distributed import Client, Nanny, Scheduler, SpecCluster
+from distributed.utils import format_dashboard_link
 
 from morula import __version__
+from morula.engine.gpus import assign_cards, describe_worker
 from morula.errors import ConfigError, WorkerError
 
 _LOG = logging.getLogger(__name__)
 _CONNECT_S, _WAIT_S = 10.0, 60.0
+HERE = "127.0.0.1"
+"""Address that no other machine can reach."""
 _QUIET = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}  # the work of a job travels once, as one task
 _TRACEBACKS = "distributed.client"  # so a lost scheduler is logged; whether it is missed, the engine says
 
 
-def start_local_workers(n: int) -> Client:
+@contextmanager
+def start_local_workers(n: int, cards: Sequence[str] = ()) -> Iterator[Client]:
     """Start worker processes on this machine, one thread each, reachable from this machine only.
 
     Each gets an equal part of the memory; one that outgrows it is ended and its blocks are tried again.
+
+    Parameters
+    ----------
+    n
+        How many.
+    cards
+        Names of the graphics cards, of which each worker sees one.
 
     Raises
     ------
@@ -35,77 +49,99 @@ def start_local_workers(n: int) -> Client:
     """
     if n < 1:
         raise ConfigError(f"at least one worker is needed, not {n}.")
-    _quieten_dask()
-    has_dashboard = find_spec("bokeh") is not None
+    quieten_dask()
+    worker = {"host": HERE, "nthreads": 1, "memory_limit": 1 / n, "dashboard": False, "silence_logs": logging.WARNING}
+    workers = [{"cls": Nanny, "options": worker | describe_worker(card)} for card in assign_cards(n, cards)]
+    scheduler = {"cls": Scheduler, "options": {"host": HERE, "port": 0, **choose_dashboard()}}
     try:
-        client = Client(
-            n_workers=n,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0" if has_dashboard else None,
-        )
-        client.wait_for_workers(n, timeout=_WAIT_S)
+        cluster = SpecCluster(dict(enumerate(workers)), scheduler, silence_logs=logging.WARNING)
     except (OSError, TimeoutError, RuntimeError) as error:
-        raise WorkerError(
-            f"{n} worker processes could not be started: {error}.",
-            cause="too little memory, or a machine that forbids local connections",
-            fix="try fewer --workers, or leave the option out",
-        ) from error
-    _LOG.info("%d workers on this machine%s", n, f", dashboard {client.dashboard_link}" if has_dashboard else "")
-    return client
+        raise _no_local_workers(n, error) from error
+    with cluster, letting_go(Client(cluster)) as client:
+        try:
+            client.wait_for_workers(n, timeout=_WAIT_S)
+        except TimeoutError as error:
+            raise _no_local_workers(n, error) from error
+        shared = f", {min(n, len(cards))} graphics cards" if cards else ""
+        _LOG.info("%d workers on this machine%s%s", n, shared, describe_dashboard(client))
+        yield client
 
 
-def connect_to_scheduler(address: str) -> Client:
+@contextmanager
+def connect_to_scheduler(address: str) -> Iterator[Client]:
     """Connect to the scheduler of a Dask cluster that is running.
 
     Parameters
     ----------
     address
-        Such as ``tcp://node17:8786``; TLS as set in Dask's own configuration.
+        Such as ``tcp://node17:8786``, or ``tls://`` with the certificates of Dask's own configuration.
 
     Raises
     ------
     WorkerError
         If nobody answers, no worker joins within a minute, or workers run another version of morula.
     """
-    _quieten_dask()
+    quieten_dask()
     try:
         client = Client(address, timeout=_CONNECT_S)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise WorkerError(
-            f"no Dask scheduler answers at {address}.",
-            measured=str(error),
-            cause="a scheduler that is not running, another address or port, or a firewall between",
-            fix="start one with `dask scheduler` and give the address it prints",
-        ) from None
-    try:
-        client.wait_for_workers(1, timeout=_WAIT_S)
-        _check_versions(client)
-    except TimeoutError:
-        _let_go(client)
-        raise WorkerError(
-            f"no worker joined the scheduler at {address} within {_WAIT_S:g} s.",
-            fix=f"start some with `dask worker {address} --nthreads 1`",
-        ) from None
-    except WorkerError:
-        _let_go(client)
-        raise
-    _LOG.info("%d workers at %s, dashboard %s", len(client.nthreads()), address, client.dashboard_link)
-    return client
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
+        raise _no_scheduler(address, error) from None
+    with letting_go(client):
+        try:
+            client.wait_for_workers(1, timeout=_WAIT_S)
+            check_versions(client)
+            _LOG.info("%d workers at %s%s", len(client.nthreads()), address, describe_dashboard(client))
+        except TimeoutError:
+            raise WorkerError(
+                f"no worker joined the scheduler at {address} within {_WAIT_S:g} s.",
+                fix=f"start some with `dask worker {address} --nthreads 1`",
+            ) from None
+        except OSError as error:  # it has just been lost
+            raise _no_scheduler(address, error) from None
+        yield client
 
 
-def _quieten_dask() -> None:
+def quieten_dask() -> None:
+    """Let Dask say nothing of what the engine itself says, or of what is meant."""
     dask.config.set(_QUIET)
     logging.getLogger(_TRACEBACKS).setLevel(logging.CRITICAL)
 
 
-def _check_versions(client: Client) -> None:
+@contextmanager
+def letting_go(client: Client) -> Iterator[Client]:
+    """Close a client in the end; of a cluster that was lost there is nothing to close."""
+    try:
+        yield client
+    finally:
+        with suppress(OSError, TimeoutError):
+            client.close()
+
+
+def choose_dashboard() -> dict[str, object]:
+    """Return settings of a scheduler: its dashboard, where it can have one, reachable from this machine only."""
+    return {"dashboard": True, "dashboard_address": f"{HERE}:0"} if find_spec("bokeh") else {"dashboard": False}
+
+
+def describe_dashboard(client: Client, host: str | None = None) -> str:
+    """Return words that name the address of the dashboard, if there is one; on the scheduler's machine by default."""
+    port = client.scheduler_info(n_workers=0)["services"].get("dashboard")
+    if port is None:
+        return ""
+    host = host or client.scheduler.address.split("://")[1].rsplit(":", 1)[0]
+    return f", dashboard {format_dashboard_link(host, port)}"
+
+
+def check_versions(client: Client) -> None:
+    """Refuse workers that run another version of morula; those that died meanwhile do not count.
+
+    Raises
+    ------
+    WorkerError
+        Names the first of them.
+    """
     found = client.run(_say_version, on_error="return")
-    answered = {
-        worker: version for worker, version in found.items() if not isinstance(version, OSError)
-    }  # or just died
-    wrong = {worker: version for worker, version in answered.items() if version != __version__}
+    answers = {worker: answer for worker, answer in found.items() if not isinstance(answer, OSError)}  # left by now
+    wrong = {worker: version for worker, version in answers.items() if version != __version__}
     if wrong:
         worker, version = next(iter(wrong.items()))
         raise WorkerError(
@@ -120,6 +156,18 @@ def _say_version() -> str:
     return __version__
 
 
-def _let_go(client: Client) -> None:
-    with suppress(OSError, TimeoutError):
-        client.close()
+def _no_local_workers(n: int, error: Exception) -> WorkerError:
+    return WorkerError(
+        f"{n} worker processes could not be started: {error}.",
+        cause="too little memory, or a machine that forbids local connections",
+        fix="try fewer --workers, or leave the option out",
+    )
+
+
+def _no_scheduler(address: str, error: Exception) -> WorkerError:
+    return WorkerError(
+        f"no Dask scheduler answers at {address}.",
+        measured=str(error),
+        cause="a scheduler that is not running, another address or port, a firewall between, or tcp:// for tls://",
+        fix="start one with `dask scheduler` and give the address it prints",
+    )

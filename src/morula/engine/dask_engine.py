@@ -11,7 +11,7 @@ import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import Any, Self
 from uuid import uuid4
@@ -21,7 +21,8 @@ from distributed import CancelledError, Client, Future, KilledWorker, WorkerPlug
 from morula.core.blocks import Block
 from morula.core.progress import ProgressSink, ignore_progress
 from morula.engine.engine import BlockFailure, BlockJob, Result, RunSummary
-from morula.engine.failures import attempt_block, tell_failure
+from morula.engine.failures import attempt_block, make_portable, tell_failure
+from morula.engine.gpus import RESOURCE, count_cards
 from morula.engine.pace import Pace
 from morula.engine.turns import Turns
 from morula.errors import ConfigError, MorulaError, WorkerError
@@ -39,7 +40,8 @@ class DaskEngine:
     Parameters
     ----------
     open_client
-        Starts or finds the cluster; `morula.engine.clusters` has some.
+        Starts or finds the cluster, and stops it, or lets go of it, in the end; `morula.engine.clusters` and `queues`
+        have some.
     retries
         How often a block is tried again after an error that may pass (see `failures`). Blocks of a worker that died
         are tried elsewhere by Dask itself, as often as its setting ``distributed.scheduler.allowed-failures`` says.
@@ -50,12 +52,13 @@ class DaskEngine:
         If `retries` is negative.
     """
 
-    def __init__(self, open_client: Callable[[], Client], *, retries: int = 1) -> None:
+    def __init__(self, open_client: Callable[[], AbstractContextManager[Client]], *, retries: int = 1) -> None:
         if retries < 0:
             raise ConfigError(f"retries must not be negative, not {retries}.", fix="0 tries every block once")
         self.retries = retries
         self._open_client = open_client
         self._client: Client | None = None
+        self._open = ExitStack()
 
     def run_blocks(
         self,
@@ -99,15 +102,13 @@ class DaskEngine:
         if self._client is not None and self._client.status != _RUNNING:
             self.close()
         if self._client is None:
-            self._client = self._open_client()
+            self._client = self._open.enter_context(self._open_client())
         return self._client
 
     def close(self) -> None:
         """Stop the workers that were started, or let go of those that were found."""
-        client, self._client = self._client, None
-        if client is not None:
-            with suppress(OSError, TimeoutError):  # of a lost cluster there is nothing to close
-                client.close()
+        self._client = None
+        self._open.close()
 
     def __enter__(self) -> Self:
         return self
@@ -135,6 +136,9 @@ class _Tasks:
 
     When a worker dies Dask blames all tasks it had. So a block whose worker died too often is put aside, and tried
     again when no other is under way: only if that kills workers too has it failed.
+
+    Work that wants a graphics card is given to workers with one only, if there is one when the job begins: the others
+    would come to slightly different numbers.
     """
 
     def __init__(self, client: Client, job: BlockJob[Result], retries: int) -> None:
@@ -145,6 +149,8 @@ class _Tasks:
         self._suspects: deque[Block] = deque()
         self._tried_alone: set[int] = set()
         self._most, self._counted_s = 0, -float("inf")
+        with _explained(client, f"{job.stage} began"):
+            self._on_cards = job.on_card and count_cards(client) > 0
 
     def submit_ready(self, turns: Turns) -> bool:
         """Submit blocks whose turn has come, until enough are under way; false if there is nothing to wait for."""
@@ -183,7 +189,14 @@ class _Tasks:
         handed = self._job.handed(block)
         with _explained(self._client, f"{block.name} was handed out"):
             future = self._client.submit(
-                _run_task, self._name, block, handed, self._retries, key=f"{self._name}-{uuid4().hex}", pure=False
+                _run_task,
+                self._name,
+                block,
+                handed,
+                self._retries,
+                key=f"{self._name}-{uuid4().hex}",
+                pure=False,
+                resources={RESOURCE: 1} if self._on_cards else None,
             )
         self._under_way[future] = block
         self._finished.add(future)
@@ -194,8 +207,8 @@ class _Tasks:
         if now - self._counted_s > _COUNT_EVERY_S:
             self._counted_s = now
             with _explained(self._client, f"{self._job.stage} counted its workers"):
-                threads = sum(self._client.nthreads().values())
-            self._most = _UNDER_WAY_PER_THREAD * threads + _LEAST_MORE
+                at_once = count_cards(self._client) if self._on_cards else sum(self._client.nthreads().values())
+            self._most = _UNDER_WAY_PER_THREAD * at_once + _LEAST_MORE
         return self._most
 
     def __enter__(self) -> Self:
@@ -223,6 +236,8 @@ def _run_task(name: str, block: Block, handed: tuple[object, ...], retries: int)
     begun_s = time.perf_counter()
     work = get_worker().plugins[name].unpacked
     outcome = attempt_block(work, block, *handed, retries=retries)
+    if isinstance(outcome, BlockFailure):
+        outcome = make_portable(outcome)
     return outcome, time.perf_counter() - begun_s
 
 

@@ -49,6 +49,8 @@ class BlockJob(Generic[Result]):
     hand
         Makes what a block needs beside `work`, in the caller's process, when all blocks it waits for are done and
         `on_done` has taken their results.
+    on_card
+        Whether `work` uses a graphics card where it finds one: of many workers those that offer one compute it alone.
     """
 
     stage: str
@@ -59,6 +61,7 @@ class BlockJob(Generic[Result]):
     unit: str = "voxels"
     waits_for: Mapping[int, Collection[int]] = field(default_factory=dict)
     hand: Callable[[Block], object] | None = None
+    on_card: bool = False
 
     def handed(self, block: Block) -> tuple[object, ...]:
         """Return what `work` is called with, after the block itself, now that its turn has come."""

@@ -8,11 +8,12 @@ a fault in the program and ends the job at once; so do errors of the place where
 from __future__ import annotations
 
 import logging
+import pickle
 from collections.abc import Callable
 
 from morula.core.blocks import Block
 from morula.engine.engine import BlockFailure, Result
-from morula.errors import ChunkError, DiskError, MorulaError, StoreError
+from morula.errors import ChunkError, DiskError, MorulaError, StoreError, WorkerError
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,16 @@ def attempt_block(work: Callable[..., Result], block: Block, *handed: object, re
             attempt += 1
             after = _describe_error(error, block).splitlines()[0]
             logger.info("%s: attempt %d of %d after: %s", block.name, attempt, retries + 1, after)
+
+
+def make_portable(failure: BlockFailure) -> BlockFailure:
+    """Return a failure that reaches another process: an error of a library that would not is told in its own words."""
+    try:
+        pickle.loads(pickle.dumps(failure.error))
+    except Exception:  # noqa: BLE001 - whatever a foreign class does when it is packed
+        told = WorkerError(f"{type(failure.error).__name__}: {failure.error}")
+        return BlockFailure(failure.block, told, failure.attempts)
+    return failure
 
 
 def tell_failure(failure: BlockFailure) -> None:

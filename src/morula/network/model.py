@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,13 @@ class Model:
 
     network: nn.Module
     spec: NetworkSpec
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel without a device: whoever unpacks it, on a machine with other cards or none, chooses its own."""
+        network = self.network
+        if any(weight.device.type != "cpu" for weight in network.parameters()):
+            network = deepcopy(network).cpu()
+        return _place_model, (network, self.spec)
 
     def check_movie(self, movie: Movie) -> None:
         """Refuse a movie whose voxels differ by more than 10 % from those of the training movie.
@@ -111,5 +119,10 @@ def build_model(spec: NetworkSpec, weights: dict[str, torch.Tensor], name: str =
             cause="a damaged file",
             fix="train again",
         )
+    return _place_model(network.eval(), spec)
+
+
+def _place_model(network: nn.Module, spec: NetworkSpec) -> Model:
+    """Put a network where this process computes, laid out as convolutions want it."""
     network = network.to(choose_device(), memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    return Model(network=network.eval(), spec=spec)
+    return Model(network=network, spec=spec)

@@ -143,12 +143,49 @@ def find_blobs(
     return Blobs(zyx_um=vox * voxel, response=peaks.value.astype(np.float64))
 
 
+def choose_cell(
+    shape_zyx: Sequence[int],
+    sigma_um: float | Sequence[float] | FloatArray,
+    voxel_size_um: Sequence[float] | FloatArray,
+) -> IntArray:
+    """Choose how many voxels of a frame of this shape are averaged before blobs of this scale are sought in it.
+
+    Returns
+    -------
+    cell
+        Voxels per cell, order z, y, x, shape (3,): as many as the scale allows; 1 along axes of few voxels.
+    """
+    sigma = np.broadcast_to(np.asarray(sigma_um, np.float64), 3) / np.asarray(voxel_size_um, np.float64)
+    cell = np.maximum(np.floor(sigma / _FINE_ENOUGH_VOX), 1).astype(np.int64)
+    cell[np.asarray(shape_zyx) < _KEPT_VOXELS] = 1
+    chosen: IntArray = cell
+    return chosen
+
+
+def reach_of_response(
+    sigma_um: float | Sequence[float] | FloatArray, voxel_size_um: Sequence[float] | FloatArray, cell: IntArray
+) -> IntArray:
+    """Return how many cells around a cell its response depends on, order z, y, x, shape (3,)."""
+    sigma = np.broadcast_to(np.asarray(sigma_um, np.float64), 3) / np.asarray(voxel_size_um, np.float64)
+    _, wide = _variances(sigma, cell)
+    return np.array([_reach(variance) for variance in wide], np.int64)
+
+
 def coarse_response(
     frame_zyx: npt.NDArray[np.generic],
     sigma_um: float | Sequence[float] | FloatArray,
     voxel_size_um: Sequence[float] | FloatArray,
+    *,
+    cell: IntArray | None = None,
 ) -> tuple[Float32Array, IntArray]:
     """Compute `blob_response` on cells of several voxels, as coarse as the scale allows.
+
+    Parameters
+    ----------
+    frame_zyx, sigma_um, voxel_size_um
+        As for `blob_response`.
+    cell
+        Voxels per cell, order z, y, x; None takes those of `choose_cell` for this frame.
 
     Returns
     -------
@@ -162,15 +199,18 @@ def coarse_response(
         As for `blob_response`.
     """
     sigma_vox = _sigma_vox(frame_zyx, sigma_um, voxel_size_um)
-    cell = np.maximum(np.floor(sigma_vox / _FINE_ENOUGH_VOX), 1).astype(np.int64)
-    cell[np.array(frame_zyx.shape) < _KEPT_VOXELS] = 1
-    variance, averaged = sigma_vox**2, (cell**2 - 1) / 12  # averaging over a cell is a blur of this variance, too
-    response = _subtract_blurred(
-        average_cells(finite_frame(frame_zyx), cell),
-        np.maximum(variance / SIGMA_RATIO - averaged, 0) / cell**2,
-        np.maximum(variance * SIGMA_RATIO - averaged, 0) / cell**2,
-    )
-    return response, cell
+    if cell is None:
+        cell = choose_cell(frame_zyx.shape, sigma_um, voxel_size_um)
+    narrow, wide = _variances(sigma_vox, cell)
+    return _subtract_blurred(average_cells(finite_frame(frame_zyx), cell), narrow, wide), cell
+
+
+def _variances(sigma_vox: FloatArray, cell: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Variances of the narrow and the wide Gaussian in cells; averaging over a cell is a blur, too."""
+    variance, averaged = sigma_vox**2, (cell**2 - 1) / 12
+    narrow = np.maximum(variance / SIGMA_RATIO - averaged, 0) / cell**2
+    wide = np.maximum(variance * SIGMA_RATIO - averaged, 0) / cell**2
+    return narrow, wide
 
 
 def average_cells(frame: Float32Array, cell: IntArray) -> Float32Array:
@@ -225,12 +265,17 @@ def _subtract_blurred(frame: Float32Array, narrow_vox: FloatArray, wide_vox: Flo
     return narrow
 
 
+def _reach(variance_vox: float) -> int:
+    """Half the length of the kernel of a Gaussian of this variance."""
+    return int(np.ceil(3.5 * np.sqrt(variance_vox))) + 1 if variance_vox > 0 else 0
+
+
 def _blur(frame: Float32Array, variance_vox: FloatArray) -> Float32Array:
     """Convolve with the discrete Gaussian of these variances; always returns a new array."""
     blurred = frame
     for axis, variance in enumerate(variance_vox):
         if variance > 0 and frame.shape[axis] > 1:
-            reach = int(np.ceil(3.5 * np.sqrt(variance))) + 1
+            reach = _reach(variance)
             kernel = special.ive(np.abs(np.arange(-reach, reach + 1)), variance)
             blurred = ndimage.correlate1d(blurred, kernel / kernel.sum(), axis=axis, mode="nearest")
     return frame.copy() if blurred is frame else blurred

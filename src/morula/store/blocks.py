@@ -67,8 +67,12 @@ class BlockWriter(StoreReader):
                 (time.time(), seconds, error, stage),
             )
 
-    def write_block(self, stage: str, block: Block, detections: Detections, seconds: float) -> None:
+    def write_block(
+        self, stage: str, block: Block, detections: Detections, seconds: float, *, count: int | None = None
+    ) -> None:
         """Store the detections of a block and its done mark; a block written twice leaves its last result.
+
+        A number it came to beside them, if there is one, is given back by `read_block_counts`.
 
         Raises
         ------
@@ -78,6 +82,8 @@ class BlockWriter(StoreReader):
 
         def insert(stage_id: int) -> None:
             insert_detections(self._database, stage_id, block.index, detections)
+            if count is not None:
+                self._insert_count(stage_id, block, count)
 
         self._write_done_block(stage, block, seconds, insert, needed_bytes=detections.n * DETECTION_BYTES)
 
@@ -106,10 +112,13 @@ class BlockWriter(StoreReader):
         """
 
         def insert(stage_id: int) -> None:
-            values = {"stage": stage_id, "block": block.index, "count": int(count)}
-            self._database.upsert("block_counts", ("stage", "block"), values)
+            self._insert_count(stage_id, block, count)
 
         self._write_done_block(stage, block, seconds, insert)
+
+    def _insert_count(self, stage_id: int, block: Block, count: int) -> None:
+        values = {"stage": stage_id, "block": block.index, "count": int(count)}
+        self._database.upsert("block_counts", ("stage", "block"), values)
 
     def _write_done_block(
         self,

@@ -130,6 +130,16 @@ class StoreReader:
         with self._database.reading():
             return BlockCounts(*self._database.execute(query, (record.started, record.id)).fetchone())
 
+    def sum_block_seconds(self, stage: str) -> tuple[int, float]:
+        """Return how many blocks of a stage are done, and the seconds that workers spent on them together."""
+        query = (
+            "SELECT count(*), coalesce(sum(blocks.seconds), 0.0) FROM blocks JOIN stages ON stages.id = stage "
+            "WHERE stages.name = ? AND blocks.state = 'done'"
+        )
+        with self._database.reading():
+            done, seconds = self._database.execute(query, (stage,)).fetchone()
+        return int(done), float(seconds)
+
     def read_detections(self, stage: str = "detect", *, region: Region | None = None) -> Detections:
         """Return the detections of a finished stage, sorted: all (cost: 2 s for 1e6), or those in a region, by index.
 

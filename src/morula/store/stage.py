@@ -74,9 +74,9 @@ class Stage:
         done = self._store.read_done_blocks(self.name)
         return [block for block in blocks if block.index not in done]
 
-    def write_block(self, block: Block, detections: Detections, seconds: float) -> None:
-        """Store the result of a block with its done mark (fits `on_done` of the engines)."""
-        self._store.write_block(self.name, block, detections, seconds)
+    def write_block(self, block: Block, detections: Detections, seconds: float, *, count: int | None = None) -> None:
+        """Store the result of a block, and a number if it came to one, with its done mark (fits `on_done`)."""
+        self._store.write_block(self.name, block, detections, seconds, count=count)
 
     def write_block_selection(self, block: Block, selection: Selection, seconds: float) -> None:
         """Store what a block of a graph chose, with its done mark."""

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from morula.errors import TrainingError
+from morula.network.device import uses_bfloat16
 from morula.network.prediction import Prediction
 from morula.train.loss import at_least_one, compute_losses
 from morula.train.params import TrainParams
@@ -122,17 +123,10 @@ def _predict(network: nn.Module, crops: torch.Tensor, params: TrainParams) -> Pr
     """Predict in the precision asked for; the losses are computed in 32 bits whatever it is."""
     device = next(network.parameters()).device
     crops = crops.to(device, memory_format=torch.channels_last_3d)
-    with torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(params, device)):
+    with torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(params.precision, device)):
         prediction: Prediction = network(crops)
     events = None if prediction.events is None else prediction.events.float()
     return Prediction(prediction.indicator.float(), prediction.movement_um.float(), events)
-
-
-def uses_bfloat16(params: TrainParams, device: torch.device) -> bool:
-    """Whether convolutions are computed in 16 bits: if asked for, or on a graphics card that is made for it."""
-    if params.precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return params.precision == "bfloat16"
 
 
 def fit_gradients(

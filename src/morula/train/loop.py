@@ -78,7 +78,7 @@ def train_network(
     if params.patience and not held_out.n:
         _LOG.warning("train.patience needs held-out annotations: training runs to its end")
     with use_threads(params.threads):
-        spec = _choose(movie, params) if teacher is None else teacher.model.spec
+        spec = choose_spec(movie, params) if teacher is None else teacher.model.spec
         first = None if teacher is None else {k: v.cpu() for k, v in teacher.model.network.state_dict().items()}
         reader = FrameReader(movie, measure_intensity(movie, spec.low_percentile, spec.high_percentile))
         labels = _collect(movie, annotations, params, teacher)
@@ -90,8 +90,8 @@ def train_network(
         return Model(network=state.average.eval(), spec=spec), _history(state.log)
 
 
-def _choose(movie: Movie, params: TrainParams) -> NetworkSpec:
-    """Shape of the network the settings name, for this movie."""
+def choose_spec(movie: Movie, params: TrainParams) -> NetworkSpec:
+    """Choose the shape of the network the settings name, for this movie."""
     if params.network == "paper":
         spec = choose_paper_network(movie.voxel_size_um, variant=params.paper_variant)
         widths = params.channels or spec.channels

@@ -125,7 +125,7 @@ class CropSampler:
         annotated = labels.kind == LabelKind.ANNOTATION
         crowd = balance_crowds(labels, CROWD_PER_MASK * params.mask_radius_um, params.density_balance)
         self._annotated = Pool.of(annotated, crowd)
-        self._dividing = Pool.of(annotated & labels.at_division, crowd)
+        self._dividing = Pool.of(labels.at_division, crowd)
         self._clear = Pool.of(labels.kind != LabelKind.WEAK_BLOB, crowd)
         self._left_out: set[str] = set()
 

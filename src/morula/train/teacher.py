@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from morula.core.columns import FloatArray, FrameArray
+from morula.core.columns import BoolArray, FloatArray, FrameArray, IntArray
 from morula.core.detections import Detections
 from morula.core.history import TrainingHistory
 from morula.core.lineages import Lineages
@@ -83,14 +83,37 @@ def teacher_labels(teacher: Teacher, annotations: Tracks, radius_um: float) -> L
     tracks = teacher.lineages.tracks
     believed = _spans(teacher.lineages) >= _FEWEST_FRAMES
     sure = annotation_labels(tracks).rows(believed).with_kind(LabelKind.LINEAGE)
-    nobody = np.full(len(sure.t), -1)
-    sure = replace(sure, divides=nobody, born=nobody)  # divisions are where lineages are most often wrong
+    mothers = find_sound_divisions(tracks)
+    daughters = (tracks.parent_row >= 0) & mothers[tracks.parent_row]
+    sure = replace(sure, divides=_seen(mothers[believed]), born=_seen(daughters[believed]))
     sure = _without(sure, annotations.t, annotations.zyx_um, radius_um)
     found = teacher.detections
     unsure = Labels.of_points(found.t, found.zyx_um, np.full(found.n, LabelKind.WEAK_BLOB))
     unsure = _without(unsure, annotations.t, annotations.zyx_um, radius_um)
     unsure = _without(unsure, sure.t, sure.zyx_um, radius_um)
     return join_labels([sure, unsure])
+
+
+def find_sound_divisions(tracks: Tracks) -> BoolArray:
+    """Mark the mothers whose division is believed, shape (n,): she and both daughters are followed for some frames.
+
+    Divisions are where lineages are most often wrong. A false one mostly has a short branch, where a false cell or a
+    broken track was taken for a daughter. A track may be short only where the movie begins or ends.
+    """
+    tracklet = tracks.tracklet_id()
+    frames = np.bincount(tracklet)
+    long = frames[tracklet] >= _FEWEST_FRAMES
+    first, last = tracks.t.min(initial=0), tracks.t.max(initial=0)
+    begins = np.isin(tracklet, tracklet[tracks.t == first])
+    ends = np.isin(tracklet, tracklet[tracks.t == last])
+    daughters = np.bincount(tracks.parent_row[(tracks.parent_row >= 0) & (long | ends)], minlength=tracks.n)
+    sound: BoolArray = (tracks.n_children == 2) & (daughters == 2) & (long | begins)
+    return sound
+
+
+def _seen(happens: BoolArray) -> IntArray:
+    """Return 1 where an event is believed, −1 elsewhere: a lineage that shows none may have missed it."""
+    return np.where(happens, 1, -1)
 
 
 def keeps_what_was_learned(first: TrainingHistory, second: TrainingHistory) -> bool:

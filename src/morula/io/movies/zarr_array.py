@@ -66,6 +66,12 @@ class ZarrArray:
         return tuple(int(size) for size in self.store.shape)
 
     @property
+    def chunk_shape(self) -> tuple[int, ...]:
+        """Shape of the pieces that are decoded as a whole, in the order of the file; an axis that is not cut, whole."""
+        cut = self.store.chunk_layout.read_chunk.shape or (0,) * len(self.shape)
+        return tuple(int(size or whole) for size, whole in zip(cut, self.shape, strict=True))
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Type of a voxel, in this machine's byte order."""
         return np.dtype(self.store.dtype.numpy_dtype)

@@ -1,0 +1,75 @@
+"""How many detections a movie will give: told, counted in another run, or guessed from the blobs of a few frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from morula.core.movie import Movie
+from morula.detect.params import DetectParams
+from morula.measure.samples import MOST_FRAMES, read_samples
+from morula.peaks.blobs import find_blobs
+from morula.peaks.scale import split_blob_responses
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """How much there is to see in a movie.
+
+    Parameters
+    ----------
+    detections
+        Number of detections in all frames.
+    source
+        How that is known, for people.
+    """
+
+    detections: float
+    source: str
+
+
+def scale_contents(counted: Contents, counted_in: Movie, movie: Movie) -> Contents:
+    """Return the contents of a movie as crowded as one whose detections were counted."""
+    ratio = prod(movie.shape) * np.prod(movie.voxel_size_um)
+    ratio /= prod(counted_in.shape) * np.prod(counted_in.voxel_size_um)
+    if abs(ratio - 1) < 1e-9:
+        return counted
+    return Contents(counted.detections * float(ratio), f"{counted.source}, scaled by {ratio:.3g} to this movie's size")
+
+
+def guess_contents(movie: Movie, sigma_um: float, params: DetectParams) -> Contents:
+    """Guess from the bright blobs in at most 8 frames, of very large ones a part.
+
+    Parameters
+    ----------
+    movie
+        The movie.
+    sigma_um
+        Blob scale of a nucleus, µm.
+    params
+        How close two detections may be.
+
+    Raises
+    ------
+    ChunkError
+        If none of the frames can be read.
+    """
+    frames = np.unique(np.linspace(0, movie.n_frames - 1, MOST_FRAMES).round().astype(int)).tolist()
+    nowhere = np.zeros((0, 3))
+    found, share = [], []
+    for sample in read_samples(movie, np.zeros(0, np.int32), nowhere, frames):
+        blobs = find_blobs(
+            sample.pixels,
+            sigma_um=sigma_um,
+            voxel_size_um=movie.voxel_size_um,
+            threshold=0.0,
+            window_um=params.window_um,
+        )
+        found.append(np.asarray(blobs.response, np.float64))
+        share.append(sample.share)
+    threshold = split_blob_responses(np.concatenate(found))
+    per_frame = np.mean([(response > threshold).sum() / part for response, part in zip(found, share, strict=True)])
+    source = f"{per_frame:.0f} bright blobs a frame in {len(found)} of them, and a detection for each"
+    return Contents(float(per_frame) * movie.n_frames, source)
