@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import dask
 import pytest
 from block_work import die_always, die_once, name_process, square, take_long
 from dask_processes import scheduler_at, worker_of
@@ -128,6 +129,21 @@ def test_a_scheduler_that_is_killed_between_two_jobs_is_looked_for_again(
         with scheduler_at(address), worker_of(address, tmp_path):
             assert run(engine, blocks, square)[0] == squares
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_workers_of_this_machine_whose_scheduler_is_lost_between_two_jobs_are_started_again(
+    blocks: list[Block],
+) -> None:
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "2s"}),  # so long Dask says good-bye to the lost one
+        open_engine(workers=2) as engine,
+    ):
+        before = set(run(engine, blocks, name_process)[0].values())
+        cluster = engine.connect().cluster
+        cluster.sync(cluster.scheduler.close)
+        after = set(run(engine, blocks, name_process)[0].values())
+    assert len(before) == len(after) == 2
+    assert not before & after
 
 
 def test_workers_of_another_version_are_refused(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,10 @@ from pathlib import Path
 import pytest
 
 PATIENCE_S = 120.0
+KILLS = int(os.environ.get("MORULA_KILLS", "10"))
+"""How many runs are killed."""
+THOROUGH = KILLS >= 50
+"""Whether everything is tried, also what is nearly the same as something else."""
 BLOCKS = [
     "--set=detect.block_frames=1",
     "--set=detect.block_megavoxels=0.2",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from processes import BLOCKS
+from processes import BLOCKS, THOROUGH
 from traces import check_blocks, list_left_overs, read_results, read_tables
 
 from morula.config import read_config
@@ -33,7 +33,7 @@ class _Breaking:
             self.chunk.write_bytes(self.kept[:40])
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, 2] if THOROUGH else [1])
 def test_a_chunk_that_breaks_during_detection_costs_its_blocks_until_it_is_mended(
     workers: int, fresh: Path, undisturbed: Path, morula: Command
 ) -> None:

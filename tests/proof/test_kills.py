@@ -1,8 +1,8 @@
 """Kill -9 a worker, the scheduler, the run and PostgreSQL in every stage: run again, and nothing is lost or doubled.
 
 A seed chooses the stage, the victim and the moment; 52 seeds aim at every victim in every stage once. MORULA_KILLS says
-how many, 13 if it says nothing: every stage once. The outcome of each is appended to the file that MORULA_KILLS_FILE
-names; `tell_kills.py` makes a table of it.
+how many, 10 if it says nothing: each of the first ten stages once. The outcome of each is appended to the file that
+MORULA_KILLS_FILE names; `tell_kills.py` makes a table of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 from postgres_server import PASSWORD, PostgresServer
-from processes import DaskCluster, Running
+from processes import KILLS, DaskCluster, Running
 from traces import check_blocks, list_left_overs, read_results, read_tables
 
 from morula.store.status import read_status
@@ -28,7 +28,6 @@ pytestmark = pytest.mark.long
 
 StartRun = Callable[..., Running]
 
-KILLS = int(os.environ.get("MORULA_KILLS", "13"))
 STAGES = (
     "drift", "train-1", "detect-1", "train", "detect", "candidates", "tune", "solve", "confidence", "baseline",
     "evaluate", "export", "report",

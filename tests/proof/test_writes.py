@@ -13,12 +13,12 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
-from processes import Running, run_morula
+from processes import THOROUGH, Running, run_morula
 from traces import list_left_overs, read_results
 
 pytestmark = pytest.mark.long
 
-IN_THE_MIDDLE = range(20, 400, 20 if int(os.environ.get("MORULA_KILLS", "13")) >= 50 else 120)
+IN_THE_MIDDLE = range(20, 400, 20 if THOROUGH else 240)
 NAMED = ("baseline.csv", "evaluation.json", "lineages.csv", "lineages.geff", "lineages.napari", "report.html")
 MOMENTS = [*NAMED, *IN_THE_MIDDLE]
 _ACTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")

@@ -27,7 +27,7 @@ from morula.engine.params import ClusterParams
 from morula.errors import DiskError, WorkerError
 
 _LOG = logging.getLogger(__name__)
-_S_PER_H, _LOOK_EVERY_S = 3600.0, 30.0
+S_PER_H, _LOOK_EVERY_S = 3600.0, 30.0
 
 
 def check_queue(params: ClusterParams) -> None:
@@ -72,7 +72,7 @@ def start_queued_workers(params: ClusterParams) -> Iterator[Client]:
         dashboard = describe_dashboard(client, HERE)
         _LOG.info("%d jobs of %s asked for; waiting for the first%s", params.workers, params.system, dashboard)
         try:
-            client.wait_for_workers(1, timeout=params.longest_wait_h * _S_PER_H)
+            client.wait_for_workers(1, timeout=params.longest_wait_h * S_PER_H)
         except TimeoutError:
             raise _none_came(params) from None
         check_versions(client)
