@@ -72,7 +72,7 @@ def test_the_network_is_not_asked_about_empty_blocks_and_what_was_skipped_is_cou
 
     movie, model = _patchy_movie(), random_model(shallow)
     network = Asked(model.network)
-    blocks = plan_blocks(movie, shallow, replace(PARAMS, block_megavoxels=0.03, block_frames=1))
+    blocks = plan_blocks(movie, shallow, replace(PARAMS, block_megavoxels=0.04, block_frames=1))
     model = replace(model, network=network)
     found = [search_block(b, movie=movie, model=model, intensity=unit_range, params=PARAMS) for b in blocks]
     skipped = [one.skipped_vox for one in found]

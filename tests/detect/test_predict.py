@@ -79,7 +79,7 @@ def test_frames_are_the_middle_of_three_and_repeat_at_both_ends(shallow, pooled_
 
 def test_a_block_keeps_the_peaks_of_its_own_write_region(shallow, random_model, unit_range) -> None:
     movie = Movie(np.random.default_rng(3).random((2, 6, 80, 80)).astype(np.float32), VOXEL)
-    params = replace(PARAMS, block_megavoxels=0.02, block_frames=2)
+    params = replace(PARAMS, block_megavoxels=0.025, block_frames=2)
     blocks = plan_blocks(movie, shallow, params)
     assert len(blocks) > 8
     for block in blocks:

@@ -20,6 +20,7 @@ from morula.planning.work import Subject, list_work
 
 CONFIG = RunConfig(movie=MovieConfig(path="m"), annotations=AnnotationsConfig(train="t", val="v"))
 LARGE_BLOCKS = replace(CONFIG, detect=replace(CONFIG.detect, block_megavoxels=200.0))
+SMALL_BLOCKS = replace(CONFIG, detect=replace(CONFIG.detect, block_megavoxels=8.0))
 RATES = {**USUAL, "drift": Rate(0.01), "train": Rate(0.1), "detect": Rate(0.5), "baseline": Rate(0.01)}
 
 
@@ -40,7 +41,7 @@ def test_a_small_movie_needs_no_advice_but_what_takes_longest() -> None:
 
 
 def test_halos_that_waste_work_are_named() -> None:
-    assert "detect looks at every voxel" in advise((4, 100, 1000, 1000), 1e5, memory_bytes=64e9, config=CONFIG)
+    assert "detect looks at every voxel" in advise((4, 100, 1000, 1000), 1e5, memory_bytes=64e9, config=SMALL_BLOCKS)
 
 
 def test_a_graph_that_does_not_fit_is_named_with_a_size_of_blocks_that_does() -> None:

@@ -24,7 +24,7 @@ _ROUNDS = 3
 def fit_affine(
     zyx_um: FloatArray, flow_um: FloatArray, nearest: IntArray, spacing_um: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit an affine movement around each cell to those of its neighbours, mistaken ones left out by their weight.
+    """Fit an affine movement around some cells to those of their neighbours, mistaken ones left out by their weight.
 
     Parameters
     ----------
@@ -33,22 +33,22 @@ def fit_affine(
     flow_um
         Movement of each cell, some of them mistaken, µm, shape (n, 3).
     nearest
-        Rows of each cell and its neighbours, the cell first, shape (n, k).
+        Rows of each of these cells and its neighbours, the cell first, shape (r, k).
     spacing_um
         Distance between neighbouring cells, µm.
 
     Returns
     -------
     movement
-        Movement at each cell, µm, shape (n, 3).
+        Movement at each of them, µm, shape (r, 3).
     gradient
-        Change of each component (first axis) along each axis (second), µm per µm, shape (n, 3, 3).
+        Change of each component (first axis) along each axis (second), µm per µm, shape (r, 3, 3).
 
     Notes
     -----
     Iteratively reweighted least squares with a ridge on the gradient; about 15 µs per cell.
     """
-    place = (zyx_um[nearest] - zyx_um[:, None]) / spacing_um
+    place = (zyx_um[nearest] - zyx_um[nearest[:, :1]]) / spacing_um
     design = np.concatenate([np.ones((*nearest.shape, 1)), place], axis=2)
     vectors = flow_um[nearest]
     penalty = np.diag([1e-6, _RIDGE, _RIDGE, _RIDGE])

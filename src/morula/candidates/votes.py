@@ -77,10 +77,9 @@ def _find_closest(bins, z, y, x, reach):
 
 
 @_jit
-def _carry(zyx, i, v, movement, gradient):
+def _carry(zyx, i, v, movement, g):
     """Return where cell v comes from if it moves as the tissue around cell i."""
     dz, dy, dx = zyx[v, 0] - zyx[i, 0], zyx[v, 1] - zyx[i, 1], zyx[v, 2] - zyx[i, 2]
-    g = gradient[i]
     return (
         zyx[v, 0] + movement[0] + g[0, 0] * dz + g[0, 1] * dy + g[0, 2] * dx,
         zyx[v, 1] + movement[1] + g[1, 0] * dz + g[1, 1] * dy + g[1, 2] * dx,
@@ -89,38 +88,40 @@ def _carry(zyx, i, v, movement, gradient):
 
 
 @_jit
-def choose_by_votes(zyx, voters, weight, bins, offered, gradient, reach):
-    """Choose for each cell the offered movement after which most of its neighbours lie on an earlier cell.
+def choose_by_votes(zyx, rows, voters, weight, bins, offered, gradient, reach):
+    """Choose for some cells the offered movement after which most of their neighbours lie on an earlier cell.
 
     Parameters
     ----------
     zyx
-        Positions, shape (n, 3).
+        Positions of all cells, shape (n, 3).
+    rows
+        The cells to choose for, shape (r,).
     voters, weight
-        Rows of the cells that vote on each, nearest first, and the weight of each vote, shape (n, k).
+        Rows of the cells that vote on each, nearest first, and the weight of each vote, shape (r, k).
     bins
         Cells of the earlier frame.
     offered
-        Movements to choose from, shape (n, m, 3), NaN where there are fewer; the first of equals wins.
+        Movements to choose from, shape (r, m, 3), NaN where there are fewer; the first of equals wins.
     gradient
-        How the movement changes around each cell, shape (n, 3, 3).
+        How the movement changes around each cell, shape (r, 3, 3).
     reach
         A vote falls from 1 on an earlier cell to 0 at this distance from any.
 
     Returns
     -------
     array
-        The movement chosen, shape (n, 3); zeros where none is offered.
+        The movement chosen, shape (r, 3); zeros where none is offered.
     """
-    chosen = np.zeros((len(zyx), 3))
-    for i in range(len(zyx)):
+    chosen = np.zeros((len(rows), 3))
+    for i in range(len(rows)):
         best, total = -1.0, weight[i].sum()
         for h in range(offered.shape[1]):
             if np.isnan(offered[i, h, 0]):
                 continue
             votes, left = 0.0, total
             for k in range(voters.shape[1]):
-                z, y, x = _carry(zyx, i, voters[i, k], offered[i, h], gradient)
+                z, y, x = _carry(zyx, rows[i], voters[i, k], offered[i, h], gradient[i])
                 row, squared = _find_closest(bins, z, y, x, reach)
                 left -= weight[i, k]
                 if row >= 0:
@@ -135,17 +136,17 @@ def choose_by_votes(zyx, voters, weight, bins, offered, gradient, reach):
 
 
 @_jit
-def refine_by_votes(zyx, voters, weight, bins, movement, gradient, reach, steps):
+def refine_by_votes(zyx, rows, voters, weight, bins, movement, gradient, reach, steps):
     """Shift each movement by the mean of what its voters lack to the earlier cell they lie on, a few times.
 
-    Arguments as for `choose_by_votes`; `movement`, shape (n, 3), is changed in place.
+    Arguments as for `choose_by_votes`; `movement`, shape (r, 3), is changed in place.
     """
-    for i in range(len(zyx)):
+    for i in range(len(rows)):
         for _ in range(steps):
             total = 1e-9
             shift = np.zeros(3)
             for k in range(voters.shape[1]):
-                z, y, x = _carry(zyx, i, voters[i, k], movement[i], gradient)
+                z, y, x = _carry(zyx, rows[i], voters[i, k], movement[i], gradient[i])
                 row, squared = _find_closest(bins, z, y, x, reach)
                 if row >= 0:
                     share = 1.0 - squared / (reach * reach)

@@ -11,9 +11,7 @@ from morula.core.detections import Detections
 from morula.core.movie import Movie
 from morula.detect.answer import Answer
 from morula.detect.foreground import Foreground
-from morula.detect.params import DetectParams
 from morula.detect.places import Seeker
-from morula.network.spec import NetworkSpec
 
 
 def collect_detections(
@@ -23,9 +21,8 @@ def collect_detections(
     start: IntArray,
     *,
     movie: Movie,
-    spec: NetworkSpec,
     block: Block,
-    params: DetectParams,
+    seeker: Seeker,
     foreground: Foreground | None,
 ) -> Detections:
     """Collect the nuclei of one frame that stand in the block's write region.
@@ -35,12 +32,14 @@ def collect_detections(
     answer, image, t, start
         What the network says, the frame as it was shown to it, the frame's number, and the first voxel of the movie of
         which both speak, order z, y, x.
-    movie, spec, block, params
+    movie, block
         As for `detect_block`.
+    seeker
+        Finds places in frames of this movie.
     foreground
         Where nuclei may be; None means everywhere.
     """
-    seeker = Seeker(movie.shape[1:], movie.voxel_size_um, spec, params)
+    spec = seeker.spec
     places = seeker.find_places(answer.indicator, image, start)
     first = np.array([s.start for s in block.write[1:]])
     last = np.array([s.stop for s in block.write[1:]])

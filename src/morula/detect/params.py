@@ -19,7 +19,7 @@ BLOCK_SETTINGS = ("block_frames", "block_megavoxels", "memory_gib")
 class DetectParams:
     """How nuclei are found with a trained network."""
 
-    threshold: float = Field(default=0.05, gt=0, lt=1)
+    threshold: float = Field(default=0.03, gt=0, lt=1)
     """Lowest cell indicator of a detection. Low on purpose: the optimiser weeds out what does not move like a cell."""
     window_um: float = Field(default=3.0, gt=0)
     """Radius in µm within which a detection must be the highest voxel (at least one output voxel on each axis)."""

@@ -17,6 +17,7 @@ from morula.detect.collect import collect_detections
 from morula.detect.foreground import Foreground, choose_cell_vox, find_foreground
 from morula.detect.frames import BlockFrames, Window, read_box
 from morula.detect.params import DetectParams
+from morula.detect.places import Seeker
 from morula.detect.plan import halve_block
 from morula.network.intensity import IntensityRange
 from morula.network.model import Model
@@ -152,9 +153,8 @@ def _search_frame(
         window.t,
         region.start,
         movie=movie,
-        spec=model.spec,
         block=block,
-        params=params,
+        seeker=Seeker(movie.shape[1:], movie.voxel_size_um, model.spec, params),
         foreground=foreground,
     )
     return found if here is None else _keep_seen(found, here, region.start, movie)

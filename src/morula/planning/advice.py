@@ -52,7 +52,7 @@ def _name_halo(subject: Subject, stages: Sequence[StagePlan]) -> Iterator[str]:
         if stage.stage == "detect" and stage.amount > _WASTEFUL * written:
             yield (
                 f"detect looks at every voxel {stage.amount / written:.1f} times, for its blocks see far around them: "
-                "larger ones (detect.block_megavoxels) take more memory and less time."
+                "larger ones (detect.memory_gib) take more memory and less time."
             )
 
 

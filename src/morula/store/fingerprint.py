@@ -13,7 +13,7 @@ from pathlib import Path
 
 from morula.store.json_form import JsonValue, to_json_value
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Part of every fingerprint. Raise it when the same settings give other results than in the release before."""
 
 _LONGEST_VALUE = 60

@@ -37,9 +37,10 @@ def weigh_divisions(graph: CandidateGraph) -> FloatArray:
     -------
     evidence
         Half from the mother and half from the daughters: ``d / 2 + (b1 + b2) / 4``, where d are the log-odds of her
-        `divides` less those of the mean of all detections, b1 and b2 the same for `born` of the two of her candidate
-        children where it is largest, each cut at ±`MOST_LOG_ODDS`. So within ±`MOST_LOG_ODDS`; positive speaks for a
-        division. What nobody knows adds 0, and so does everything where there are fewer than two candidate children.
+        `divides` less those of the mean of all detections (weighted by their score), b1 and b2 the same for `born` of
+        the two of her candidate children where it is largest, each cut at ±`MOST_LOG_ODDS`. So within
+        ±`MOST_LOG_ODDS`; positive speaks for a division. What nobody knows adds 0, and so does everything where there
+        are fewer than two candidate children.
         Shape (n,), float64.
 
     Examples
@@ -57,7 +58,7 @@ def weigh_divisions(graph: CandidateGraph) -> FloatArray:
     forks = np.bincount(parent, minlength=nodes.n) >= 2
     if not forks.any():
         return np.zeros(nodes.n)
-    born = _compare(nodes.born)[graph.edges[:, 1]]
+    born = _compare(nodes.born, nodes.score)[graph.edges[:, 1]]
     first = _find_largest(parent, born, nodes.n)
     row_of_first = np.full(nodes.n, -1)
     is_first = np.flatnonzero(born == first[parent])
@@ -66,15 +67,18 @@ def weigh_divisions(graph: CandidateGraph) -> FloatArray:
     others[row_of_first[row_of_first >= 0]] = False
     second = _find_largest(parent[others], born[others], nodes.n)
     pair = np.where(forks, first, 0.0) + np.where(forks, second, 0.0)
-    return np.where(forks, _compare(nodes.divides) / 2, 0.0) + pair / 4
+    return np.where(forks, _compare(nodes.divides, nodes.score) / 2, 0.0) + pair / 4
 
 
-def _compare(probability: FloatArray) -> FloatArray:
-    """Return the log-odds less those of the mean, cut at ±`MOST_LOG_ODDS`; 0 where nobody knows."""
+def _compare(probability: FloatArray, score: FloatArray) -> FloatArray:
+    """Return the log-odds less those of the mean, cut at ±`MOST_LOG_ODDS`; 0 where nobody knows.
+
+    Detections count in the mean by their score, so that it does not matter how many weak ones there are.
+    """
     if np.isnan(probability).any():
         return np.zeros(len(probability))
     p = np.clip(probability, _SURE, 1 - _SURE)
-    mean = p.mean()
+    mean = np.average(p, weights=np.maximum(score, 0.0) + _SURE)
     ratio = np.log(p) - np.log1p(-p) - (np.log(mean) - np.log1p(-mean))
     return np.asarray(np.clip(ratio, -MOST_LOG_ODDS, MOST_LOG_ODDS), np.float64)
 
