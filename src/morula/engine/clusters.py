@@ -24,7 +24,7 @@ _CONNECT_S, _WAIT_S = 10.0, 60.0
 HERE = "127.0.0.1"
 """Address that no other machine can reach."""
 _QUIET = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}  # the work of a job travels once, as one task
-_TRACEBACKS = "distributed.client"  # so a lost scheduler is logged; whether it is missed, the engine says
+_TRACEBACKS = ("distributed.client", "distributed.batched")  # so a lost scheduler is logged; the engine says it if need be
 
 
 @contextmanager
@@ -104,7 +104,8 @@ def connect_to_scheduler(address: str) -> Iterator[Client]:
 def quieten_dask() -> None:
     """Let Dask say nothing of what the engine itself says, or of what is meant."""
     dask.config.set(_QUIET)
-    logging.getLogger(_TRACEBACKS).setLevel(logging.CRITICAL)
+    for name in _TRACEBACKS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @contextmanager
