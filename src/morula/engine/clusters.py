@@ -24,7 +24,7 @@ _CONNECT_S, _WAIT_S = 10.0, 60.0
 HERE = "127.0.0.1"
 """Address that no other machine can reach."""
 _QUIET = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}  # the work of a job travels once, as one task
-_TRACEBACKS = ("distributed.client", "distributed.batched")  # so a lost scheduler is logged; the engine says it if need be
+_TRACEBACKS = ("distributed.client", "distributed.batched")  # of a lost scheduler, which the engine names if need be
 
 
 @contextmanager
