@@ -84,7 +84,7 @@ def start(processes: ForkServerContext) -> Iterator[Start]:
     for process in started:
         if process.is_alive():
             process.kill()
-        process.join()
+        process.join(PATIENCE_S)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def kill(process: ForkServerProcess) -> bool:
     with suppress(ProcessLookupError):  # it has ended, and the server that started it has already taken it away
         if process.is_alive():
             os.kill(process.pid or 0, signal.SIGKILL)
-    process.join()
+    process.join(PATIENCE_S)
     return process.exitcode == -signal.SIGKILL
 
 
@@ -298,10 +298,10 @@ def kill_often(folder: Path, times: int, seed: int, start: Start, seconds: float
 
 def time_run(folder: Path, start: Start) -> float:
     """Seconds that a run takes in a process of its own, here and now."""
-    start("--version").join()  # the first process waits for the imports
+    start("--version").join(PATIENCE_S)  # the first process waits for the imports
     began = time.monotonic()
     process = start(*arguments(folder))
-    process.join()
+    process.join(PATIENCE_S)
     assert process.exitcode == 0
     shutil.rmtree(folder / "run")
     return time.monotonic() - began
@@ -341,7 +341,7 @@ def test_ctrl_c_ends_with_a_word_and_the_code_of_interrupted_programs(
     process.start()
     wait_for((fresh / "run" / "model" / "train-1-checkpoint.safetensors").exists, process)
     os.kill(process.pid or 0, signal.SIGINT)
-    process.join()
+    process.join(PATIENCE_S)
     assert process.exitcode == 130
     assert "the same command goes on from there" in err.read_text()
     assert "Traceback" not in err.read_text()

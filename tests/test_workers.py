@@ -119,8 +119,15 @@ def is_worker(process: psutil.Process) -> bool:
 
 
 def wait_until_gone(workers: list[psutil.Process]) -> bool:
-    _, alive = psutil.wait_procs(workers, timeout=30)
-    return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    return not [process for process in alive if is_at_work(process)]
+
+
+def is_at_work(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it has ended since
+        return False
 
 
 def test_a_scheduler_that_does_not_answer_is_refused_before_anything_is_changed(tiny: Path, morula) -> None:

@@ -80,7 +80,7 @@ def die_always(block: Block) -> int:
 
 def take_long(block: Block, folder: Path) -> int:
     (folder / f"begun-{block.index}").touch()
-    time.sleep(0.2 if block.index == 0 else 20)
+    time.sleep(0.2 if block.index == 0 else 120)
     return block.index
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import dask
@@ -16,8 +17,10 @@ from fake_queue import FakeQueue
 from morula.core.blocks import Block, tile_blocks
 from morula.engine import queues
 from morula.engine.choose import open_engine
-from morula.engine.engine import BlockJob
+from morula.engine.dask_engine import DaskEngine
+from morula.engine.engine import BlockJob, Engine
 from morula.engine.params import ClusterParams
+from morula.engine.queues import start_queued_workers
 from morula.engine.serial import SerialEngine
 from morula.errors import DiskError, WorkerError
 
@@ -44,14 +47,18 @@ def params(tmp_path: Path) -> ClusterParams:
 
 
 def compute(params: ClusterParams, job: BlockJob, *, on_done: object = lambda *_: None) -> dict[int, int]:
+    with open_engine(queue=params) as engine:
+        return run(engine, job, on_done)
+
+
+def run(engine: Engine, job: BlockJob, on_done: object = lambda *_: None) -> dict[int, int]:
     came_to: dict[int, int] = {}
 
     def note(block: Block, result: int, seconds: float) -> None:
         came_to[block.index] = result
         on_done(block)
 
-    with open_engine(queue=params) as engine:
-        engine.run_blocks(job, on_done=note, on_failed=lambda block, error, attempts: pytest.fail(str(error)))
+    engine.run_blocks(job, on_done=note, on_failed=lambda block, error, attempts: pytest.fail(str(error)))
     return came_to
 
 
@@ -91,6 +98,41 @@ def test_a_job_that_ends_is_asked_for_again(
     assert came_to == {i: i for i in range(12)}
     assert len(ended) >= 2
     assert len(queue.read_jobs()) > 2
+    assert wait_until_empty(queue)
+
+
+def test_a_queue_that_gives_no_job_any_more_is_waited_for_as_long_as_for_the_first(
+    queue: FakeQueue, params: ClusterParams
+) -> None:
+    """All jobs are ended while blocks are left, and the queue is full from then on; here it is not waited for 72 s."""
+    with open_engine(queue=params) as engine:
+        assert engine.longest_wait_s == 72.0
+    many = tile_blocks((12, 1, 1, 1), (1, 1, 1, 1), [(0, 0)] * 4)
+
+    def end_jobs(block: Block) -> None:
+        queue.answer_with("sbatch", "#!/bin/sh\necho Submitted batch job 999999\n")
+        for process in queue.find_running():
+            process.kill()
+
+    with (
+        DaskEngine(partial(start_queued_workers, params), longest_wait_s=3.0) as engine,
+        pytest.raises(WorkerError, match=r"detect: no worker has been there for 3 s\."),
+    ):
+        run(engine, BlockJob("detect", many, take_half_a_second), end_jobs)
+
+
+def test_a_scheduler_that_is_lost_between_two_jobs_is_started_again_with_new_jobs(
+    queue: FakeQueue, params: ClusterParams, blocks: list[Block]
+) -> None:
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "2s"}),  # so long Dask says good-bye to the lost one
+        open_engine(queue=params) as engine,
+    ):
+        for _ in range(2):
+            assert sorted(run(engine, BlockJob("detect", blocks, name_process))) == [0, 1, 2, 3, 4]
+            cluster = engine.connect().cluster
+            cluster.sync(cluster.scheduler.close)
+    assert len(queue.read_jobs()) == 4
     assert wait_until_empty(queue)
 
 

@@ -56,7 +56,7 @@ def test_a_cluster_with_tls_computes_blocks(keys: Path, blocks: list[Block], tmp
 def test_who_has_no_key_is_not_let_in(
     keys: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clusters, "_WAIT_S", 12.0)
+    monkeypatch.setattr(clusters, "_CONNECT_S", 2.0)
     secured = address.replace("tcp", "tls")
     keyless = ("require-encryption", "tls.ca-file", "tls.client.key", "tls.client.cert")
     none = {f"distributed.comm.{name}": None for name in keyless}

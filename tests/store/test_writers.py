@@ -76,7 +76,7 @@ def _write_together(place: Place, seconds: float) -> list[int]:
     for writer in writers:
         writer.stdin.write("go\n")
         writer.stdin.flush()
-    said = [writer.communicate() for writer in writers]
+    said = [writer.communicate(timeout=seconds + 120) for writer in writers]
     assert [(writer.returncode, errors) for writer, (_, errors) in zip(writers, said, strict=True)] == [
         (0, "")
     ] * WRITERS

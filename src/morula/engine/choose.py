@@ -70,7 +70,7 @@ def open_engine(
 
 def _open_queue(params: ClusterParams) -> DaskEngine:
     from morula.engine.dask_engine import DaskEngine
-    from morula.engine.queues import check_queue, start_queued_workers
+    from morula.engine.queues import S_PER_H, check_queue, start_queued_workers
 
     check_queue(params)  # now; the jobs themselves are asked for when there is a block to compute
-    return DaskEngine(partial(start_queued_workers, params))
+    return DaskEngine(partial(start_queued_workers, params), longest_wait_s=params.longest_wait_h * S_PER_H)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 
 import dask
@@ -20,10 +20,11 @@ from morula.engine.gpus import assign_cards, describe_worker
 from morula.errors import ConfigError, WorkerError
 
 _LOG = logging.getLogger(__name__)
-_WAIT_S = 60.0
+_CONNECT_S, _WAIT_S = 10.0, 60.0
 HERE = "127.0.0.1"
 """Address that no other machine can reach."""
-QUIET = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}  # the work of a job travels once, as one task
+_QUIET = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}  # the work of a job travels once, as one task
+_TRACEBACKS = ("distributed.client", "distributed.batched")  # of a lost scheduler, which the engine names if need be
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def start_local_workers(n: int, cards: Sequence[str] = ()) -> Iterator[Client]:
     """
     if n < 1:
         raise ConfigError(f"at least one worker is needed, not {n}.")
-    dask.config.set(QUIET)
+    quieten_dask()
     worker = {"host": HERE, "nthreads": 1, "memory_limit": 1 / n, "dashboard": False, "silence_logs": logging.WARNING}
     workers = [{"cls": Nanny, "options": worker | describe_worker(card)} for card in assign_cards(n, cards)]
     scheduler = {"cls": Scheduler, "options": {"host": HERE, "port": 0, **choose_dashboard()}}
@@ -56,7 +57,7 @@ def start_local_workers(n: int, cards: Sequence[str] = ()) -> Iterator[Client]:
         cluster = SpecCluster(dict(enumerate(workers)), scheduler, silence_logs=logging.WARNING)
     except (OSError, TimeoutError, RuntimeError) as error:
         raise _no_local_workers(n, error) from error
-    with cluster, Client(cluster) as client:
+    with cluster, letting_go(Client(cluster)) as client:
         try:
             client.wait_for_workers(n, timeout=_WAIT_S)
         except TimeoutError as error:
@@ -80,22 +81,41 @@ def connect_to_scheduler(address: str) -> Iterator[Client]:
     WorkerError
         If nobody answers, no worker joins within a minute, or workers run another version of morula.
     """
-    dask.config.set(QUIET)
+    quieten_dask()
     try:
-        client = Client(address, timeout=_WAIT_S / 6)
+        client = Client(address, timeout=_CONNECT_S)
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
         raise _no_scheduler(address, error) from None
-    with client:
+    with letting_go(client):
         try:
             client.wait_for_workers(1, timeout=_WAIT_S)
+            check_versions(client)
+            _LOG.info("%d workers at %s%s", len(client.nthreads()), address, describe_dashboard(client))
         except TimeoutError:
             raise WorkerError(
                 f"no worker joined the scheduler at {address} within {_WAIT_S:g} s.",
                 fix=f"start some with `dask worker {address} --nthreads 1`",
             ) from None
-        check_versions(client)
-        _LOG.info("%d workers at %s%s", len(client.nthreads()), address, describe_dashboard(client))
+        except OSError as error:  # it has just been lost
+            raise _no_scheduler(address, error) from None
         yield client
+
+
+def quieten_dask() -> None:
+    """Let Dask say nothing of what the engine itself says, or of what is meant."""
+    dask.config.set(_QUIET)
+    for name in _TRACEBACKS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def letting_go(client: Client) -> Iterator[Client]:
+    """Close a client in the end; of a cluster that was lost there is nothing to close."""
+    try:
+        yield client
+    finally:
+        with suppress(OSError, TimeoutError):
+            client.close()
 
 
 def choose_dashboard() -> dict[str, object]:
@@ -113,7 +133,7 @@ def describe_dashboard(client: Client, host: str | None = None) -> str:
 
 
 def check_versions(client: Client) -> None:
-    """Refuse workers that run another version of morula.
+    """Refuse workers that run another version of morula; those that died meanwhile do not count.
 
     Raises
     ------

@@ -51,7 +51,7 @@ class ClusterParams:
     """Folder on a disk that all machines see, for what the jobs print and, while a run goes on, the keys with which its
     processes know each other."""
     longest_wait_h: float = Field(default=24.0, gt=0)
-    """Longest time in hours until the first job has to have started."""
+    """Longest time in hours until the first job has to have started, and without any job later on."""
 
     def __post_init__(self) -> None:
         """Refuse cores that the queue would never hear of."""

@@ -17,18 +17,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import dask
 from distributed import Client, Status
 from distributed.security import Security
 from tornado.ioloop import PeriodicCallback
 
-from morula.engine.clusters import HERE, QUIET, check_versions, choose_dashboard, describe_dashboard
+from morula.engine.clusters import HERE, check_versions, choose_dashboard, describe_dashboard, letting_go, quieten_dask
 from morula.engine.jobs import describe_job, find_class
 from morula.engine.params import ClusterParams
 from morula.errors import DiskError, WorkerError
 
 _LOG = logging.getLogger(__name__)
-_S_PER_H, _LOOK_EVERY_S = 3600.0, 30.0
+S_PER_H, _LOOK_EVERY_S = 3600.0, 30.0
 
 
 def check_queue(params: ClusterParams) -> None:
@@ -64,8 +63,8 @@ def start_queued_workers(params: ClusterParams) -> Iterator[Client]:
     DiskError
         If the folder for logs and keys cannot be made.
     """
-    dask.config.set(QUIET)
-    with make_cluster(params) as cluster, Client(cluster) as client:
+    quieten_dask()
+    with make_cluster(params) as cluster, letting_go(Client(cluster)) as client:
         try:
             cluster.sync(_ask_for_jobs, cluster, params.workers)
         except RuntimeError as error:
@@ -73,7 +72,7 @@ def start_queued_workers(params: ClusterParams) -> Iterator[Client]:
         dashboard = describe_dashboard(client, HERE)
         _LOG.info("%d jobs of %s asked for; waiting for the first%s", params.workers, params.system, dashboard)
         try:
-            client.wait_for_workers(1, timeout=params.longest_wait_h * _S_PER_H)
+            client.wait_for_workers(1, timeout=params.longest_wait_h * S_PER_H)
         except TimeoutError:
             raise _none_came(params) from None
         check_versions(client)
