@@ -180,9 +180,9 @@ def _offer(around: _Around, rows: IntArray, earlier: cKDTree, most: int, expecte
     Returns shape (r, m, 3), NaN where there are fewer. A neighbour that is not among the rows lends what it said.
     """
     start = around.zyx_um[rows] + expected.movement_um
-    distance, row = earlier.query(
-        start, k=np.arange(1, min(most, earlier.n) + 1), distance_upper_bound=expected.radius_um
-    )
+    ranks = np.arange(1, min(most, earlier.n) + 1)
+    found = earlier.query(start, k=ranks, distance_upper_bound=expected.radius_um)
+    distance, row = np.asarray(found[0], np.float64), np.asarray(found[1], np.int64)
     own = np.full((len(around.zyx_um), distance.shape[1] + 1, 3), np.nan)
     own[:, 0] = expected.said_um
     cell, which = np.nonzero(np.isfinite(distance))

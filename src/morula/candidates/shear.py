@@ -20,6 +20,7 @@ _FIRST_TOLERANCE, _TOLERANCE = 0.16, 0.11
 """Deviation, in spacings, at which a neighbour has half its weight: at the start and later (Cauchy weights)."""
 
 _ROUNDS = 3
+_LESS = 1 - 1e-9
 
 _jit = numba.njit(cache=True, error_model="numpy", fastmath={"nsz"})
 
@@ -86,7 +87,7 @@ def _find_agreed(vectors, most):
         for j in range(lenders):
             dz, dy, dx = vectors[i, 0] - vectors[j, 0], vectors[i, 1] - vectors[j, 1], vectors[i, 2] - vectors[j, 2]
             total += min(np.sqrt(dz * dz + dy * dy + dx * dx), most)
-        if total < least:
+        if total < least * _LESS:  # of two that agree with each other alone the first, whatever the rounding
             agreed, least = i, total
     return vectors[agreed]
 

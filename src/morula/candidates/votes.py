@@ -201,7 +201,7 @@ def choose_by_votes(zyx, rows, voters, weight, bins, offered, gradient, reach):
             votes[h] = -1.0 if np.isnan(offered[i, h, 0]) else 0.0
             for k in range(few if votes[h] == 0 else 0):
                 votes[h] += weight[i, k] * _ask(bins, place[k], offered[i, h], reach)
-        likely = votes.argmax()
+        likely = int(votes.argmax())
         best, winner = -1.0, -1
         for n in range(-1, len(votes)):
             h = likely if n < 0 else n
