@@ -43,10 +43,9 @@ def collect_detections(
     places = seeker.find_places(answer.indicator, image, start)
     first = np.array([s.start for s in block.write[1:]])
     last = np.array([s.stop for s in block.write[1:]])
-    kept = ((places.voxel >= first) & (places.voxel < last)).all(axis=1)
+    places = places.rows(((places.voxel >= first) & (places.voxel < last)).all(axis=1))
     if foreground is not None:
-        kept[kept] = foreground.at(places.voxel[kept])
-    places = places.rows(kept)
+        places = places.rows(foreground.at(places.voxel))
     refined = np.clip(places.zyx_um, 0, movie.extent_um)
     vector = places.voxel // spec.vector_stride
     place = vector - start // spec.vector_stride

@@ -72,7 +72,8 @@ class Seeker:
 
     @property
     def _outputs_um(self) -> FloatArray:
-        return self.voxel_size_um * np.array(self.spec.output_stride)
+        size: FloatArray = self.voxel_size_um * np.array(self.spec.output_stride)
+        return size
 
     @property
     def _cell(self) -> IntArray:
