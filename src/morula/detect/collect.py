@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from morula.core.blocks import Block
-from morula.core.columns import IntArray
+from morula.core.columns import BoolArray, IntArray
 from morula.core.detections import Detections
 from morula.core.movie import Movie
 from morula.detect.answer import Answer
@@ -43,7 +43,8 @@ def collect_detections(
     places = seeker.find_places(answer.indicator, image, start)
     first = np.array([s.start for s in block.write[1:]])
     last = np.array([s.stop for s in block.write[1:]])
-    places = places.rows(((places.voxel >= first) & (places.voxel < last)).all(axis=1))
+    own: BoolArray = ((places.voxel >= first) & (places.voxel < last)).all(axis=1)
+    places = places.rows(own)
     if foreground is not None:
         places = places.rows(foreground.at(places.voxel))
     refined = np.clip(places.zyx_um, 0, movie.extent_um)
