@@ -43,7 +43,7 @@ def collect_detections(
     places = seeker.find_places(answer.indicator, image, start)
     first = np.array([s.start for s in block.write[1:]])
     last = np.array([s.stop for s in block.write[1:]])
-    own: BoolArray = ((places.voxel >= first) & (places.voxel < last)).all(axis=1)
+    own: BoolArray = np.asarray(((places.voxel >= first) & (places.voxel < last)).all(axis=1))
     places = places.rows(own)
     if foreground is not None:
         places = places.rows(foreground.at(places.voxel))
