@@ -132,7 +132,7 @@ def test_a_step_of_refinement_is_the_mean_of_what_is_lacking_and_within_reach(el
     zyx, rows, voters, weight, bins, _, gradient = election
     before = np.random.default_rng(4).normal(0, 2, (80, 3))
     after = before.copy()
-    refine_by_votes(zyx, rows, voters, weight, bins, after, gradient, REACH_UM, 1)
+    refine_by_votes(zyx, rows, voters, weight, bins, after, gradient, REACH_UM)
     assert np.linalg.norm(after - before, axis=1).max() <= REACH_UM
     for i in range(80):
         places = zyx[voters[i]] + before[i] + (zyx[voters[i]] - zyx[rows[i]]) @ gradient[i].T
@@ -147,7 +147,8 @@ def test_refinement_never_leaves_the_reach_of_each_step_and_settles_on_a_tissue_
     voters = np.argsort(((tissue[:, None] - tissue) ** 2).sum(axis=2), axis=1)[:, :10].copy()
     movement = np.zeros((300, 3))
     bins = sort_into_bins(tissue + shift, 3.0)
-    refine_by_votes(tissue, rows, voters, np.ones((300, 10)), bins, movement, np.zeros((300, 3, 3)), 3.0, 3)
+    for _ in range(3):
+        refine_by_votes(tissue, rows, voters, np.ones((300, 10)), bins, movement, np.zeros((300, 3, 3)), 3.0)
     assert np.linalg.norm(movement, axis=1).max() <= 9.0
     assert movement == pytest.approx(np.tile(shift, (300, 1)), abs=0.05)
 
@@ -156,7 +157,7 @@ def test_a_movement_nobody_votes_on_is_left_as_it_is(tissue):
     movement = np.full((1, 3), 500.0)
     bins = sort_into_bins(tissue, 5.0)
     first = np.array([0]), np.arange(5)[None], np.ones((1, 5))
-    refine_by_votes(tissue, *first, bins, movement, np.zeros((1, 3, 3)), 5.0, 3)
+    refine_by_votes(tissue, *first, bins, movement, np.zeros((1, 3, 3)), 5.0)
     assert movement.tolist() == [[500.0, 500.0, 500.0]]
 
 

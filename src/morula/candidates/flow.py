@@ -170,7 +170,8 @@ def _vote(
     voters, weight = around.weigh(rows, round(around.neighbours * vote.voters))
     how = (around.zyx_um, rows, voters, weight, bins)
     flow: FloatArray = choose_by_votes(*how, offered, expected.gradient, reach)
-    refine_by_votes(*how, flow, expected.gradient, reach, _REFINEMENTS)
+    for _ in range(_REFINEMENTS):
+        refine_by_votes(*how, flow, expected.gradient, reach)
     return flow
 
 

@@ -221,25 +221,24 @@ def choose_by_votes(zyx, rows, voters, weight, bins, offered, gradient, reach):
 
 
 @_jit
-def refine_by_votes(zyx, rows, voters, weight, bins, movement, gradient, reach, steps):
-    """Shift each movement by the mean of what its voters lack to the earlier cell they lie on, a few times.
+def refine_by_votes(zyx, rows, voters, weight, bins, movement, gradient, reach):
+    """Shift each movement by the mean of what its voters lack to the earlier cell they lie on.
 
     Arguments as for `choose_by_votes`; `movement`, shape (r, 3), is changed in place.
     """
     place = np.empty((voters.shape[1], 3))
     for i in range(len(rows)):
         _lay(zyx, rows[i], voters[i], gradient[i], place)
-        for _ in range(steps):
-            total = 1e-9
-            shift = np.zeros(3)
-            for k in range(voters.shape[1]):
-                z, y, x = place[k, 0] + movement[i, 0], place[k, 1] + movement[i, 1], place[k, 2] + movement[i, 2]
-                row, squared = find_closest(bins, z, y, x, reach)
-                if row >= 0:
-                    share = 1.0 - squared / (reach * reach)
-                    vote = weight[i, k] * share * share
-                    shift[0] += vote * (bins.points[row, 0] - z)
-                    shift[1] += vote * (bins.points[row, 1] - y)
-                    shift[2] += vote * (bins.points[row, 2] - x)
-                    total += vote
-            movement[i] += shift / total
+        total = 1e-9
+        shift = np.zeros(3)
+        for k in range(voters.shape[1]):
+            z, y, x = place[k, 0] + movement[i, 0], place[k, 1] + movement[i, 1], place[k, 2] + movement[i, 2]
+            row, squared = find_closest(bins, z, y, x, reach)
+            if row >= 0:
+                share = 1.0 - squared / (reach * reach)
+                vote = weight[i, k] * share * share
+                shift[0] += vote * (bins.points[row, 0] - z)
+                shift[1] += vote * (bins.points[row, 1] - y)
+                shift[2] += vote * (bins.points[row, 2] - x)
+                total += vote
+        movement[i] += shift / total
