@@ -58,7 +58,7 @@ def test_learned_weights_that_make_clearly_more_errors_are_not_taken(tissue, mon
     assert "the given weights are kept" in tuned.reason
 
 
-@pytest.mark.parametrize(("errors", "learns"), [(4, False), (5, True)])
+@pytest.mark.parametrize(("errors", "learns"), [(9, False), (10, True)])
 def test_from_a_handful_of_errors_nothing_is_learned(tissue, monkeypatch, errors, learns) -> None:
     asked = []
 

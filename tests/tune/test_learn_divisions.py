@@ -72,7 +72,8 @@ def test_a_few_annotated_divisions_do_not_carry_the_weight_away(tissue, kind, mo
     few = with_few_divisions(with_scores(tissue, kind), most)
     learned = learn(few)
     assert 2 * GIVEN.division_score_weight < learned.division_score_weight <= 0.0
-    assert judge(few, learned)[1] <= judge(few, replace(learned, division_score_weight=0.0))[1] * 1.05
+    most_spoilt = 1.1 if kind is USELESS else 1.0  # design/0026 says what scores of no use cost, and why
+    assert judge(few, learned)[1] <= judge(few, replace(learned, division_score_weight=0.0))[1] * most_spoilt
 
 
 def test_scores_of_no_use_are_believed_less_than_clear_ones(tissue) -> None:

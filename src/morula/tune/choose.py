@@ -18,7 +18,7 @@ from morula.tune.probe import MOST_PROBES, probe_weights
 from morula.tune.weights import TunedWeights, count_errors, keep_given, read_weights
 
 _LOG = logging.getLogger(__name__)
-_FEWEST_ERRORS = 5
+_FEWEST_ERRORS = 10
 
 
 def tune_by_learning(
@@ -34,7 +34,7 @@ def tune_by_learning(
     """Learn the cost weights, and probe around them for fewer errors on the annotations.
 
     The given weights are kept unless the learned ones make fewer errors, and without learning where they make fewer
-    than five: so few say next to nothing about the weights, and what is learned from them is chance (design/0023).
+    than ten: so few say next to nothing about the weights, and what is learned from them is chance (design/0023).
 
     Parameters
     ----------
