@@ -38,12 +38,14 @@ def graph(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_commands_are_listed_in_the_order_of_the_pipeline(morula: Command) -> None:
     listed = re.findall(r"^  ([a-z]+)  ", morula("--help").stdout.partition("Commands:")[2], re.MULTILINE)
     assert listed == [
-        "init", "run", "train", "detect", "candidates", "tune", "solve", "evaluate", "export", "report", "status",
+        "init", "plan", "run", "train", "detect", "candidates", "tune", "solve", "evaluate", "export", "report", "status",
         "synthetic", "demo",
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("command", ["init", "run", "train", "solve", "evaluate", "export", "status", "synthetic"])
+@pytest.mark.parametrize(
+    "command", ["init", "plan", "run", "train", "solve", "evaluate", "export", "status", "synthetic"]
+)
 def test_every_option_says_what_it_does(morula: Command, command: str) -> None:
     shown = morula(command, "--help")
     assert shown.returncode == 0
