@@ -38,8 +38,8 @@ def graph(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_commands_are_listed_in_the_order_of_the_pipeline(morula: Command) -> None:
     listed = re.findall(r"^  ([a-z]+)  ", morula("--help").stdout.partition("Commands:")[2], re.MULTILINE)
     assert listed == [
-        "init", "plan", "run", "train", "detect", "candidates", "tune", "solve", "evaluate", "export", "report", "status",
-        "synthetic", "demo",
+        "init", "plan", "run", "train", "detect", "candidates", "tune", "solve", "evaluate", "export", "report",
+        "status", "synthetic", "demo",
     ]  # fmt: skip
 
 
