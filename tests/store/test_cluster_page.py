@@ -84,7 +84,8 @@ def reader() -> Iterator[Reader]:
 def test_the_page_on_a_cluster_can_be_followed_to_the_letter(reader: Reader, tiny_embryo: Path, tiny_run: Path) -> None:
     shutil.copytree(tiny_embryo / "embryo", reader.folder / "embryo")
     shutil.copy(tiny_embryo / "run.toml", reader.folder)
-    page = PAGE.read_text(encoding="utf-8").split("## Workers from a queue")[0]  # what follows has tests of its own
+    page = PAGE.read_text(encoding="utf-8").split("## The database")[1]  # what is before and after has tests of its own
+    page = page.split("## Workers from a queue")[0]
     shown = re.findall(r"^```console\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert len(shown) == 6
     for block in shown:
