@@ -184,7 +184,8 @@ def _baseline(run: RunDirectory, inputs: Inputs, config: RunConfig, progress: Pr
             detections = detect_blobs(
                 inputs.movie, sigma_um=config.train.blob_sigma_um, window_um=config.detect.window_um, progress=progress
             )
-            graph = link_candidates(detections, replace(config.candidates, allow_unlinkable=True))
+            simple = replace(config.candidates, allow_unlinkable=True, flow_neighbours=0)
+            graph = link_candidates(detections, simple)
             selection = link_greedily(graph, max_distance_um=config.candidates.max_distance_um)
             output.parent.mkdir(exist_ok=True)
             write_tracks(Lineages.from_selection(graph, selection).tracks, output, format="csv", overwrite=True)
