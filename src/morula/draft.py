@@ -71,6 +71,7 @@ def draft_config(
         ),
         detect=replace(config.detect, window_um=derived.peak_window_um, blob_sigma_um=derived.blob_sigma_um),
         candidates=replace(config.candidates, max_distance_um=derived.max_distance_um),
+        solve=replace(config.solve, sister_distance_um=derived.sister_distance_um),
         evaluate=replace(config.evaluate, max_distance_um=derived.match_distance_um),
     )
     reasons = {
@@ -85,6 +86,8 @@ def draft_config(
         "candidates.max_distance_um": derived.reasons["max_distance_um"],
         "evaluate.max_distance_um": derived.reasons["match_distance_um"],
     }
+    if derived.sister_distance_um is not None:
+        reasons["solve.sister_distance_um"] = derived.reasons["sister_distance_um"]
     return Draft(drafted, reasons, measured, derived.warnings)
 
 

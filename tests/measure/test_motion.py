@@ -41,6 +41,13 @@ def test_daughters_are_measured_apart():
     motion = measure_motion(Tracks.from_ids([0, 1, 2, 2], zyx, [0, 1, 3, 4], [-1, 0, 1, 1]), [])
     assert motion.daughters_p90_um == pytest.approx(np.hypot(1, 3))
     assert motion.median_um == pytest.approx(np.hypot(1, 3))
+    assert motion.sisters_um == (6.0,)
+
+
+def test_daughters_that_are_not_both_seen_just_born_say_nothing_about_their_distance():
+    zyx = [[0, 0, 0], [0, 1, 0], [0, 2, 3], [0, 2, -3], [0, 0, 0], [0, 0, 9]]
+    tracks = Tracks.from_ids([0, 1, 2, 3, 0, 1], zyx, [0, 1, 3, 4, 5, 6], [-1, 0, 1, 1, -1, 5])
+    assert measure_motion(tracks, []).sisters_um == ()
 
 
 def test_a_jump_of_all_cells_is_found_and_taken_off():

@@ -25,7 +25,7 @@ EMBRYO = Measurements(
     nucleus_radius_um=(2.6, 2.1, 2.1),
     spacing_um=9.0,
     nuclei_per_frame=150.0,
-    motion=Motion(1.0, 2.5, 2.2, 4.4, None),
+    motion=Motion(1.0, 2.5, 2.2, 4.4, (4.0, 5.0), None),
     drifts=(Drift(0, (0.0, 0.3, 0.0)),),
     signal=300.0,
     background=100.0,
@@ -42,7 +42,19 @@ def test_a_usual_embryo_gets_the_settings_that_worked_on_such_embryos():
     assert derived.peak_window_um == 2.5
     assert derived.blob_sigma_um == 1.5
     assert derived.max_distance_um == 5.4
+    assert derived.sister_distance_um == 6.8
     assert derived.warnings == ()
+
+
+def test_the_more_daughters_are_annotated_the_less_is_added_to_their_distance():
+    few, many = (replace(EMBRYO.motion, sisters_um=(4.0,) * n) for n in (1, 25))
+    assert derive_settings(replace(EMBRYO, motion=few), VOXEL).sister_distance_um == 6.0
+    assert derive_settings(replace(EMBRYO, motion=many), VOXEL).sister_distance_um == 4.4
+
+
+def test_without_annotated_daughters_their_distance_is_unknown():
+    nobody = replace(EMBRYO, motion=replace(EMBRYO.motion, sisters_um=()))
+    assert derive_settings(nobody, VOXEL).sister_distance_um is None
 
 
 def test_every_setting_has_a_reason_with_its_figures():
@@ -61,10 +73,17 @@ def test_all_lengths_scale_with_the_unit(factor):
         blob_sigma_um=EMBRYO.blob_sigma_um * factor,
         nucleus_radius_um=tuple(r * factor for r in EMBRYO.nucleus_radius_um),
         spacing_um=(EMBRYO.spacing_um or 0) * factor,
-        motion=Motion(1.0 * factor, 2.5 * factor, 2.2 * factor, 4.4 * factor, None),
+        motion=Motion(1.0 * factor, 2.5 * factor, 2.2 * factor, 4.4 * factor, (4.0 * factor, 5.0 * factor), None),
     )
     one, other = derive_settings(EMBRYO, VOXEL), derive_settings(scaled, np.array(VOXEL) * factor)
-    for name in ("mask_radius_um", "peak_window_um", "match_distance_um", "blob_sigma_um", "max_distance_um"):
+    for name in (
+        "mask_radius_um",
+        "peak_window_um",
+        "match_distance_um",
+        "blob_sigma_um",
+        "max_distance_um",
+        "sister_distance_um",
+    ):
         assert getattr(other, name) == pytest.approx(getattr(one, name) * factor, rel=0.1)
 
 
@@ -75,7 +94,7 @@ def test_no_setting_reaches_over_to_the_neighbour(spacing, wide, deep, motion):
         EMBRYO,
         spacing_um=spacing,
         nucleus_radius_um=(deep, wide, wide),
-        motion=Motion(motion, motion, motion, None, None),
+        motion=Motion(motion, motion, motion, None, (), None),
     )
     derived = derive_settings(measured, (0.1, 0.1, 0.1))
     assert derived.mask_radius_um <= 0.5 * spacing
@@ -105,14 +124,14 @@ def test_nuclei_blurred_along_z_get_a_window_that_spans_the_blur():
 
 
 def test_daughters_that_part_widely_widen_the_reach():
-    fast = replace(EMBRYO, motion=Motion(1.0, 2.5, 2.2, 7.0, None))
+    fast = replace(EMBRYO, motion=Motion(1.0, 2.5, 2.2, 7.0, (4.0,), None))
     assert derive_settings(fast, VOXEL).max_distance_um == 8.4
 
 
 def test_a_person_is_warned_of_what_no_setting_mends():
     bad = replace(
         EMBRYO,
-        motion=Motion(15.0, 20.0, 18.0, None, None),
+        motion=Motion(15.0, 20.0, 18.0, None, (), None),
         drifts=(Drift(7, (0.0, 20.0, 0.0)),),
         noise=150.0,
         share_on_blobs=0.3,

@@ -48,7 +48,7 @@ def line_of(n_pairs):
     ones, links = np.ones(2 * n_pairs), np.ones(n_pairs)
     return Features(
         edges=edges, score=ones, distance_um=links, skipped=0 * links,
-        start=ones, division=ones, evidence=0 * ones, end=ones,
+        start=ones, division=ones, evidence=0 * ones, apart_um=0 * ones, end=ones,
     )  # fmt: skip
 
 

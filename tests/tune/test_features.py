@@ -15,7 +15,7 @@ from morula.tune.weights import WEIGHTS
 
 ODD = SolveParams(
     node_constant=3.1, node_score_weight=-17.0, edge_distance_weight=1.3, start_cost=7.0, division_cost=4.0,
-    division_score_weight=-1.5,    end_cost=2.5, skip_cost=1.7, free_border_um=1.0,
+    division_score_weight=-1.5, sister_distance_um=6.0, end_cost=2.5, skip_cost=1.7, free_border_um=1.0,
 )  # fmt: skip
 EXTENT = np.array([28.0, 28.0, 28.0])
 
@@ -78,6 +78,8 @@ def test_what_was_linked_to_nodes_cut_away_starts_and_ends_for_nothing(graph) ->
     assert (cut.edges[:, 0] < cut.edges[:, 1]).all()
     np.testing.assert_array_equal(cut.distance_um, graph.distance_um[kept])
     np.testing.assert_array_equal(cut.evidence, whole.evidence[inside])
+    np.testing.assert_array_equal(cut.apart_um, whole.apart_um[inside])
+    assert cut.apart_um.any()
     assert cut.edges.max() < cut.n == inside.sum()
 
 

@@ -18,7 +18,7 @@ def chains(n_chains, length):
     m = len(edges)
     return Features(
         edges=edges, score=np.arange(n) / n, distance_um=np.ones(m), skipped=np.zeros(m),
-        start=np.ones(n), division=np.ones(n), evidence=np.zeros(n), end=np.ones(n),
+        start=np.ones(n), division=np.ones(n), evidence=np.zeros(n), apart_um=np.zeros(n), end=np.ones(n),
     )  # fmt: skip
 
 

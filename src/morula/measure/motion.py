@@ -55,6 +55,8 @@ class Motion:
         95th percentile after the drift is taken off those frame pairs where that shortens the median link.
     daughters_p90_um
         90th percentile over the links from a dividing cell to its daughters, drift taken off; None without divisions.
+    sisters_um
+        Distances between two daughters in their first frame, for every annotated division that shows it, ascending.
     largest_jump
         The frame pair whose cells moved most together (at least five links), or None.
     """
@@ -63,6 +65,7 @@ class Motion:
     p95_um: float
     residual_p95_um: float
     daughters_p90_um: float | None
+    sisters_um: tuple[float, ...]
     largest_jump: Drift | None
 
 
@@ -79,7 +82,7 @@ def measure_motion(tracks: Tracks, drifts: list[Drift]) -> Motion:
     """
     parent, child = tracks.edges.T
     if not len(child):
-        return Motion(0.0, 0.0, 0.0, None, None)
+        return Motion(0.0, 0.0, 0.0, None, (), None)
     gap = (tracks.t[child] - tracks.t[parent]).astype(np.float64)
     step = (tracks.zyx_um[child] - tracks.zyx_um[parent]) / gap[:, None]
     length = np.linalg.norm(step, axis=1)
@@ -92,8 +95,21 @@ def measure_motion(tracks: Tracks, drifts: list[Drift]) -> Motion:
         p95_um=float(np.percentile(length, 95)),
         residual_p95_um=float(np.percentile(residual, 95)),
         daughters_p90_um=float(np.percentile(residual[dividing], 90)) if dividing.any() else None,
+        sisters_um=_measure_sisters(tracks),
         largest_jump=max(jumps, key=lambda jump: jump.length_um, default=None),
     )
+
+
+def _measure_sisters(tracks: Tracks) -> tuple[float, ...]:
+    """Distances between daughters that are both annotated in the frame after their mother's last, ascending."""
+    parent, child = tracks.edges.T
+    newborn = (tracks.n_children[parent] == 2) & (tracks.t[child] == tracks.t[parent] + 1)
+    mothers, born = parent[newborn], child[newborn]
+    order = np.argsort(mothers, kind="stable")
+    pair = np.flatnonzero(mothers[order][1:] == mothers[order][:-1])
+    first, second = born[order][pair], born[order][pair + 1]
+    distance = np.linalg.norm(tracks.zyx_um[first] - tracks.zyx_um[second], axis=1)
+    return tuple(np.sort(distance).tolist())
 
 
 def measure_drift(before_zyx: Pixels, after_zyx: Pixels, t: int, sigma_um: float, voxel_size_um: FloatArray) -> Drift:

@@ -22,6 +22,9 @@ _WINDOW_PER_WIDTH, _WINDOW_PER_DEPTH, _WINDOW_PER_SPACING = 0.9, 0.95, 0.45
 _MATCH_PER_SPACING = 0.5
 _REACH_PER_MOTION, _REACH_PER_DAUGHTERS = 1.5, 1.2
 _LEAST_REACH_PER_SPACING, _MOST_REACH_PER_SPACING = 0.6, 1.5
+_BEYOND_SISTERS = 0.5
+"""By so much of itself, over the square root of their number, the largest of the annotated distances is exceeded."""
+
 _SPACING_PER_RADIUS = 4.0
 """Spacing assumed where no frame has two nuclei: as in the movies above."""
 
@@ -47,6 +50,8 @@ class DerivedSettings:
         Scale and least response of nuclei as blobs: background in training, and the baseline.
     max_distance_um
         Candidate links reach this far from a cell's predicted earlier position.
+    sister_distance_um
+        Daughters lie at most this far apart in their first frame; None where no division is annotated.
     reasons
         For each of these names, one sentence with the figures it comes from.
     warnings
@@ -61,6 +66,7 @@ class DerivedSettings:
     blob_sigma_um: float
     blob_threshold: float
     max_distance_um: float
+    sister_distance_um: float | None
     reasons: Mapping[str, str]
     warnings: tuple[str, ...]
 
@@ -84,6 +90,7 @@ def derive_settings(measured: Measurements, voxel_size_um: Sequence[float] | Flo
         for radius, step in zip((deep, wide, wide), voxel, strict=True)
     ]
     reach, reach_reason = _derive_reach(measured, spacing)
+    sisters = measured.motion.sisters_um
     radius = [_rounded(_RADIUS_PER_HALF_WIDTH * half_width) for half_width in (deep, wide)]
     return DerivedSettings(
         nucleus_radius_um=(radius[0], radius[1], radius[1]),
@@ -96,6 +103,7 @@ def derive_settings(measured: Measurements, voxel_size_um: Sequence[float] | Flo
         blob_sigma_um=_rounded(measured.blob_sigma_um),
         blob_threshold=_rounded(measured.blob_threshold),
         max_distance_um=_rounded(reach),
+        sister_distance_um=_rounded(sisters[-1] * (1 + _BEYOND_SISTERS / len(sisters) ** 0.5)) if sisters else None,
         reasons={
             "nucleus_radius_um": f"1.4 half-widths ({deep:.1f} µm along z, {wide:.1f} µm across)",
             "target_sigma_um": f"0.45 of the half-width ({deep:.1f} µm along z, {wide:.1f} µm across), at most 0.13 of "
@@ -110,6 +118,8 @@ def derive_settings(measured: Measurements, voxel_size_um: Sequence[float] | Flo
             "blob_threshold": "from the response at annotated points and the split between noise and nuclei, "
             f"{measured.nuclei_per_frame:.0f} nuclei per frame",
             "max_distance_um": reach_reason,
+            "sister_distance_um": f"daughters just born lie {max(sisters, default=0):.1f} µm apart or less "
+            f"({len(sisters)} annotated pairs; the more, the smaller the margin)",
         },
         warnings=_list_warnings(measured, reach),
     )

@@ -50,6 +50,11 @@ class SolveParams:
     2023; without effect where detections have no division scores. The default made the fewest errors on simulated
     scores after learning, and fewer than 0 and −2 on a rendered embryo (design/0026)."""
 
+    sister_distance_um: float | None = Field(default=None, gt=0)
+    """How far apart, in µm, daughters lie at most in their first frame. A division that would take two cells further
+    apart costs more, up to what the next pair of daughters would (design/0036). None where nobody knows: any two
+    cells within reach may be daughters. `morula init` takes it from the annotated divisions."""
+
     end_cost: float = Field(default=0.0, allow_inf_nan=False)
     """Cost of a track that ends before the last frame that has detections (0 in the paper). A cell that dies, leaves or
     is lost pays it; raise it where cells hardly ever do."""

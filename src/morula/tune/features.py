@@ -15,6 +15,7 @@ from morula.core.graph import CandidateGraph
 from morula.solve.params import SolveParams
 from morula.solve.problem.costs import Costs, price_graph
 from morula.solve.problem.evidence import weigh_divisions
+from morula.solve.problem.sisters import price_distant_sisters
 
 NAMES = (
     "node_constant",
@@ -53,6 +54,9 @@ class Features(ReadOnlyColumns):
         1 where a track that begins, a division, a track that ends costs something, 0 where it is free, shape (n,).
     evidence
         What the network's division scores say for a division, shape (n,), see `weigh_divisions`.
+    apart_um
+        By how much a division is dearer because daughters lie near each other, shape (n,), see
+        `price_distant_sisters`: weighed like a distance.
     """
 
     edges: IntArray
@@ -62,13 +66,15 @@ class Features(ReadOnlyColumns):
     start: FloatArray
     division: FloatArray
     evidence: FloatArray
+    apart_um: FloatArray
     end: FloatArray
 
     @classmethod
     def of(cls, graph: CandidateGraph, params: SolveParams, *, extent_um: FloatArray | None = None) -> Features:
         """Read the features of a graph; arguments as for `price_graph`."""
         once = dict.fromkeys(NAMES, 1.0) | dict.fromkeys(("node_constant", "division_score_weight", "skip_cost"), 0.0)
-        unit = price_graph(graph, replace(params, **once), extent_um=extent_um)  # type: ignore[arg-type]
+        plain = replace(params, sister_distance_um=None)
+        unit = price_graph(graph, replace(plain, **once), extent_um=extent_um)  # type: ignore[arg-type]
         t = graph.nodes.t
         return cls(
             edges=graph.edges,
@@ -78,6 +84,7 @@ class Features(ReadOnlyColumns):
             start=unit.start,
             division=unit.division,
             evidence=weigh_divisions(graph),
+            apart_um=price_distant_sisters(graph, params.sister_distance_um),
             end=unit.end,
         )
 
@@ -98,7 +105,7 @@ class Features(ReadOnlyColumns):
             node=constant + score * self.score,
             edge=distance * self.distance_um + skip * self.skipped,
             start=start * self.start,
-            division=division * self.division + division_score * self.evidence,
+            division=division * self.division + division_score * self.evidence + distance * self.apart_um,
             end=end * self.end,
         )
 
@@ -132,7 +139,7 @@ class Features(ReadOnlyColumns):
             [
                 add(np.ones(self.n), choice.node, part),
                 add(self.score, choice.node, part),
-                add(self.distance_um, choice.edge, of_edge),
+                add(self.distance_um, choice.edge, of_edge) + add(self.apart_um, children == 2, part),
                 add(self.start, choice.node & (parents == 0), part),
                 add(self.division, children == 2, part),
                 add(self.evidence, children == 2, part),
@@ -165,6 +172,7 @@ class Features(ReadOnlyColumns):
             start=start[inside],
             division=self.division[inside],
             evidence=self.evidence[inside],
+            apart_um=self.apart_um[inside],
             end=end[inside],
         )
         return cut, kept

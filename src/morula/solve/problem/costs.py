@@ -16,6 +16,7 @@ from morula.core.graph import CandidateGraph
 from morula.errors import GraphError
 from morula.solve.params import SolveParams
 from morula.solve.problem.evidence import weigh_divisions
+from morula.solve.problem.sisters import price_distant_sisters
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,8 @@ def price_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
         ``tau_V + w_V s`` per node, ``w_E d`` per edge plus the skip cost for each frame it leaves out, c_T and c_D per
         node (Malin-Mayor et al. 2023, "Candidate graph optimisation"), and the end cost; c_T is 0 in the first frame
         that has nodes, the end cost in the last, and both near the movie's faces, as the settings say. To c_D is added
-        the division score's weight times the evidence of `weigh_divisions`, which is 0 where nobody knows.
+        the division score's weight times the evidence of `weigh_divisions`, which is 0 where nobody knows, and w_E
+        times the price of `price_distant_sisters`.
 
     Raises
     ------
@@ -146,12 +148,15 @@ def price_graph(graph: CandidateGraph, params: SolveParams, *, extent_um: FloatA
         near = _lie_near_faces(nodes.zyx_um, np.asarray(extent_um), params.free_border_um)
         start[near], end[near] = 0.0, 0.0
     skipped = nodes.t[graph.edges[:, 1]] - nodes.t[graph.edges[:, 0]] - 1
+    apart = price_distant_sisters(graph, params.sister_distance_um)
     with np.errstate(over="ignore", invalid="ignore"):
         return Costs(
             node=params.node_constant + params.node_score_weight * nodes.score,
             edge=params.edge_distance_weight * graph.distance_um + params.skip_cost * skipped,
             start=start,
-            division=params.division_cost + params.division_score_weight * weigh_divisions(graph),
+            division=params.division_cost
+            + params.division_score_weight * weigh_divisions(graph)
+            + params.edge_distance_weight * apart,
             end=end,
         )
 
