@@ -42,14 +42,14 @@ def test_a_usual_embryo_gets_the_settings_that_worked_on_such_embryos():
     assert derived.peak_window_um == 2.5
     assert derived.blob_sigma_um == 1.5
     assert derived.max_distance_um == 5.4
-    assert derived.sister_distance_um == 6.8
+    assert derived.sister_distance_um == 6.4
     assert derived.warnings == ()
 
 
 def test_the_more_daughters_are_annotated_the_less_is_added_to_their_distance():
     few, many = (replace(EMBRYO.motion, sisters_um=(4.0,) * n) for n in (1, 25))
-    assert derive_settings(replace(EMBRYO, motion=few), VOXEL).sister_distance_um == 6.0
-    assert derive_settings(replace(EMBRYO, motion=many), VOXEL).sister_distance_um == 4.4
+    assert derive_settings(replace(EMBRYO, motion=few), VOXEL).sister_distance_um == 5.6
+    assert derive_settings(replace(EMBRYO, motion=many), VOXEL).sister_distance_um == 4.3
 
 
 def test_without_annotated_daughters_their_distance_is_unknown():

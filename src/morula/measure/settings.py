@@ -22,7 +22,7 @@ _WINDOW_PER_WIDTH, _WINDOW_PER_DEPTH, _WINDOW_PER_SPACING = 0.9, 0.95, 0.45
 _MATCH_PER_SPACING = 0.5
 _REACH_PER_MOTION, _REACH_PER_DAUGHTERS = 1.5, 1.2
 _LEAST_REACH_PER_SPACING, _MOST_REACH_PER_SPACING = 0.6, 1.5
-_BEYOND_SISTERS = 0.5
+_BEYOND_SISTERS = 0.4
 """By so much of itself, over the square root of their number, the largest of the annotated distances is exceeded."""
 
 _SPACING_PER_RADIUS = 4.0
