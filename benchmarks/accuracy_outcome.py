@@ -13,7 +13,7 @@ from morula.core.tracks import Tracks
 class Outcome:
     """Tracks of a method, CPU seconds from what it was given to them, and what it settled on.
 
-    `proven` is false where a solver was stopped by its time limit.
+    `proven` is false where the method's own solver was stopped by its time limit.
     """
 
     tracks: Tracks

@@ -64,7 +64,7 @@ class Cell:
 def format_table(cells: Iterable[Cell], words: Mapping[str, str]) -> Iterator[str]:
     """Yield the lines of the table in Markdown, a row per cell; methods are called as `words` says.
 
-    A method whose solver was stopped by its time limit carries an asterisk.
+    A method whose own solver was stopped by its time limit carries an asterisk; the row is the optimum all the same.
     """
     yield "| case | method | " + " | ".join(COLUMNS) + " |"
     yield "|---|---|" + "---|" * len(COLUMNS)

@@ -12,6 +12,7 @@ import accuracy_methods
 from accuracy_cases import Case, Lengths
 from accuracy_methods import METHODS, link_blobs_greedily, link_ours_with_motile, link_truth_with_motile
 from accuracy_morula import PAPER_MASK, run_morula
+from accuracy_peers import MotileTracks
 from accuracy_tuning import count_errors
 from morula.evaluate.params import EvaluateParams
 from morula.inputs import Inputs
@@ -73,3 +74,14 @@ def test_a_method_that_reads_another_comes_after_it() -> None:
     for name, method in METHODS.items():
         assert method.reads is None or names.index(method.reads) < names.index(name)
     assert "paper-network" in METHODS or not accuracy_methods.has_paper_network()
+
+
+def test_a_search_that_scip_did_not_end_is_ended_by_our_solver_and_marked(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = case.truth.rows(np.zeros(case.truth.n, bool))
+    stopped = MotileTracks(nothing, proven=False, seconds=1.0)
+    monkeypatch.setattr(accuracy_methods, "link_with_motile", lambda *_, **__: stopped)
+    outcome = link_truth_with_motile(case, tmp_path)
+    assert not outcome.proven
+    assert outcome.tracks.n == case.truth.n
