@@ -29,7 +29,7 @@ _REACH = 0.65
 _FADING = 0.6
 """Votes count less with distance: Gaussian, of this part of the distance of the farthest voter."""
 
-_REFINEMENTS, _FIRST_REFINEMENTS = 2, 3
+_FIRST_REFINEMENTS, _REFINEMENTS = 3, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,14 @@ _LATER_RADIUS = 1.0
 """In later votes a cell may come from this many spacings around where its neighbours' movement leads."""
 
 _FITTED_PER_NEIGHBOUR = 1.8
-_CONTRADICTED = 0.2
-"""Cells vote where the movement of one of their lenders is this many spacings from that of the cells around it ..."""
+_DISPUTED = 0.2
+"""Neighbours vote on a cell where one of its lenders moves this many spacings unlike the cells around that one ..."""
+
 _FEW_VOTES = 0.35
-"""... or, the first time, where the movement the network says has fewer votes than this share of all."""
-_SETTLED = 0.1
-"""Cells vote again where a movement around them changed by more than this many spacings."""
+"""... or where fewer of its neighbours than this share are laid on earlier cells by what the network says."""
+
+_SETTLED = 0.15
+"""Cells are looked at again where a movement around them changed by more than this many spacings."""
 
 
 def estimate_flow_um(
@@ -88,11 +90,11 @@ def estimate_flow_um(
     Notes
     -----
     An affine movement is fitted around each cell to what the network says of it and its neighbours (`fit_affine`), and
-    shifted to where these, moved by it, lie on earlier cells. Where movements next to each other then agree, they are
-    right. Elsewhere neighbours vote: a cell is offered the movements that would lay it, or one of its eight nearest
-    neighbours, on an earlier cell, and what the network says of these, and its neighbours vote by how close to earlier
-    cells the movement would lay them. Fits and votes, on earlier cells near where the fit leads, are repeated up to four
-    times while movements around a cell change. About 12 µs per cell, three times that where vectors are useless.
+    shifted to where these, moved by it, lie on earlier cells. Where movements next to each other agree after that, they
+    are right. Elsewhere neighbours vote: a cell is offered the movements that would lay it, or one of its eight nearest
+    neighbours, on an earlier cell, and what the network says of these; the closer to earlier cells a movement would lay
+    the neighbours, the more votes it has. Then both are repeated with what was found, up to four times where movements
+    change. About 10 µs per cell, three times that where the network's vectors are useless.
 
     Examples
     --------
@@ -104,39 +106,42 @@ def estimate_flow_um(
     if min(len(zyx_um), len(earlier_um)) < _FEWEST_CELLS:
         return movement_um
     frames = _Frames.of(zyx_um, earlier_um, neighbours)
-    nearest, spacing = frames.nearest, frames.spacing_um
-    rows = np.arange(len(zyx_um))
-    flow, gradient = fit_affine(zyx_um, movement_um, nearest, spacing)
-    lost = frames.refine(rows, flow, gradient, _FIRST_REFINEMENTS) < _FEW_VOTES
-    for vote in (_FIRST, *[_LATER] * _LATER_VOTES):
-        fitted, gradient = fit_affine(zyx_um, flow, nearest[rows], spacing)
-        if vote is _FIRST:
-            typical = np.broadcast_to(np.median(movement_um, axis=0), zyx_um.shape)
-            expected = _Expected(typical, np.zeros_like(gradient), movement_um, reach_um)
-        else:
-            said = flow.copy()
-            said[rows] = fitted
-            expected = _Expected(fitted, gradient, said, _LATER_RADIUS * spacing)
-        contradicted = np.zeros(len(flow), bool)
-        contradicted[rows] = np.linalg.norm(fitted - flow[rows], axis=1) > _CONTRADICTED * spacing
-        open_ = contradicted[nearest[rows, :_LENDERS]].any(axis=1)
-        if vote is _FIRST:
-            open_ |= lost
-        STAT['later' if vote is _LATER else 'first']+=np.array([len(rows),open_.sum()])
-        movement = flow.copy()
-        movement[rows[~open_]] = fitted[~open_]
-        now=fitted[~open_]
-        frames.refine(rows[~open_], now, gradient[~open_], _REFINEMENTS)
-        movement[rows[~open_]] = now
-        movement[rows[open_]] = frames.vote(rows[open_], vote, expected.of(open_))
-        changed = np.linalg.norm(movement - flow, axis=1) > _SETTLED * spacing
-        flow, rows = movement, np.flatnonzero(changed[nearest].any(axis=1))
+    everybody = np.arange(len(zyx_um))
+    start, gradient = fit_affine(zyx_um, movement_um, frames.nearest, frames.spacing_um)
+    flow, share = frames.refine(everybody, start, gradient, _FIRST_REFINEMENTS)
+    typical = np.broadcast_to(np.median(movement_um, axis=0), flow.shape)
+    first = _Expected(typical, np.zeros_like(gradient), movement_um, reach_um)
+    changed = _improve(frames, everybody, flow, share < _FEW_VOTES, first)
+    for _ in range(_LATER_VOTES):
+        rows = np.flatnonzero(changed[frames.nearest].any(axis=1))
         if not len(rows):
             break
+        changed = _improve(frames, rows, flow)
     return flow
 
 
-STAT={'first':np.zeros(2),'later':np.zeros(2)}
+def _improve(
+    frames: _Frames, rows: IntArray, flow: FloatArray, lost: BoolArray | None = None, first: _Expected | None = None
+) -> BoolArray:
+    """Write what movements around them say of some cells, by a vote where these disagree; return whose flow changed.
+
+    In the first vote `lost` cells are voted on too, and nothing is expected yet but what the network says.
+    """
+    fitted, gradient = fit_affine(frames.zyx_um, flow, frames.nearest[rows], frames.spacing_um)
+    disputed = frames.find_disputed(rows, flow, fitted)
+    if lost is not None:
+        disputed |= lost
+    before = flow.copy()
+    flow[rows] = fitted
+    expected = first or _Expected(fitted, gradient, flow.copy(), _LATER_RADIUS * frames.spacing_um)
+    calm = ~disputed
+    flow[rows[calm]], _ = frames.refine(rows[calm], fitted[calm], gradient[calm], _REFINEMENTS)
+    vote = _FIRST if first else _LATER
+    flow[rows[disputed]] = frames.vote(rows[disputed], vote, expected.of(disputed))
+    changed: BoolArray = np.linalg.norm(flow - before, axis=1) > _SETTLED * frames.spacing_um
+    return changed
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Expected:
     """What is known of some cells before a vote.
@@ -159,44 +164,69 @@ class _Expected:
     radius_um: float
 
     def of(self, some: BoolArray) -> _Expected:
+        """Return what is known of some of them."""
         return _Expected(self.movement_um[some], self.gradient[some], self.said_um, self.radius_um)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Frames:
-    """Cells with their nearest neighbours, themselves first: rows and distances, shape (n, k); and those of before."""
+    """The cells of a frame among their neighbours, and those of the frame before.
+
+    Parameters
+    ----------
+    zyx_um
+        Positions, µm, shape (n, 3).
+    nearest, distance_um
+        Rows of the nearest cells of each, itself first, and how far they are, shape (n, k).
+    neighbours
+        How many were asked for.
+    spacing_um
+        Median distance of a cell to its nearest neighbour; at least so much that votes have a reach.
+    earlier, bins
+        Cells of the frame before, to find the nearest of them and those in reach.
+    """
 
     zyx_um: FloatArray
     nearest: IntArray
     distance_um: FloatArray
     neighbours: int
+    spacing_um: float
     earlier: cKDTree
     bins: Bins
-    spacing_um: float
 
     @classmethod
     def of(cls, zyx_um: FloatArray, earlier_um: FloatArray, neighbours: int) -> _Frames:
         most = max(round(_FITTED_PER_NEIGHBOUR * neighbours), _LENDERS)
-        distance, nearest = cKDTree(zyx_um).query(zyx_um, k=min(len(zyx_um), most))
+        found = cKDTree(zyx_um).query(zyx_um, k=min(len(zyx_um), most))
+        distance, nearest = np.asarray(found[0], np.float64), np.asarray(found[1], np.int64)
         spacing = max(float(np.median(distance[:, 1])), 1e-3)
         bins = sort_into_bins(earlier_um, _REACH * spacing)
-        return cls(zyx_um, np.asarray(nearest, np.int64), distance, neighbours, cKDTree(earlier_um), bins, spacing)
+        return cls(zyx_um, nearest, distance, neighbours, spacing, cKDTree(earlier_um), bins)
 
-    def refine(self, rows: IntArray, movement_um: FloatArray, gradient: FloatArray, rounds: int) -> FloatArray:
-        how = self._ask(rows, _LATER)
-        share: FloatArray = refine_by_votes(*how, movement_um, gradient, _REACH * self.spacing_um, rounds)
-        return share
+    def find_disputed(self, rows: IntArray, flow: FloatArray, fitted: FloatArray) -> BoolArray:
+        """Say around which of these cells, those that may lend it a movement, one moves unlike those around it."""
+        odd = np.zeros(len(flow), bool)
+        odd[rows] = np.linalg.norm(fitted - flow[rows], axis=1) > _DISPUTED * self.spacing_um
+        disputed: BoolArray = odd[self.nearest[rows, :_LENDERS]].any(axis=1)
+        return disputed
+
+    def refine(
+        self, rows: IntArray, movement_um: FloatArray, gradient: FloatArray, rounds: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Shift movements of some cells to where their neighbours lie on earlier cells; return them and their votes."""
+        refined = movement_um.copy()
+        share = refine_by_votes(*self._ask(rows, _LATER), refined, gradient, self.bins.reach, rounds)
+        return refined, share
 
     def vote(self, rows: IntArray, vote: _Pass, expected: _Expected) -> FloatArray:
         """Let neighbours vote on movements of some cells to earlier cells around what is expected."""
-        offered = _offer(self, rows, vote.offers, expected)
-        how, reach = self._ask(rows, vote), _REACH * self.spacing_um
-        flow: FloatArray = choose_by_votes(*how, offered, expected.gradient, reach)
-        refine_by_votes(*how, flow, expected.gradient, reach, _REFINEMENTS)
+        offered, how = _offer(self, rows, vote.offers, expected), self._ask(rows, vote)
+        flow: FloatArray = choose_by_votes(*how, offered, expected.gradient, self.bins.reach)
+        refine_by_votes(*how, flow, expected.gradient, self.bins.reach, _REFINEMENTS)
         return flow
 
     def _ask(self, rows: IntArray, vote: _Pass) -> tuple[FloatArray, IntArray, IntArray, FloatArray, Bins]:
-        """Return cells, the rows of the voters on some of them, itself included, the weights of their votes, and bins."""
+        """Cells, the rows of some, the rows of the voters on these, themselves included, their weights, and bins."""
         voters = round(self.neighbours * vote.voters) + 1
         distance = self.distance_um[rows, :voters]
         width = np.maximum(_FADING * distance[:, -1:], 1e-9)

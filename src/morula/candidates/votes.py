@@ -39,6 +39,8 @@ class Bins(NamedTuple):
         Number of bins along each axis, shape (3,).
     edge
         Edge of a bin, µm: at least the reach.
+    per_um
+        One over it, since a division takes as long as all else in finding a bin.
     reach
         How far around a place points can be found, µm.
     """
@@ -49,8 +51,8 @@ class Bins(NamedTuple):
     corner: FloatArray
     shape: IntArray
     edge: float
-    reach: float
     per_um: float
+    reach: float
 
 
 def sort_into_bins(points_um: FloatArray, reach_um: float) -> Bins:
@@ -62,7 +64,8 @@ def sort_into_bins(points_um: FloatArray, reach_um: float) -> Bins:
         edge *= 1.25
     shape = np.floor(extent / edge).astype(np.int64) + 1
     first = np.zeros(int(np.prod(shape)) + 1, np.int64)
-    bins = Bins(np.ascontiguousarray(points_um), np.empty(0, np.int32), first, corner, shape, float(edge), reach_um, 1 / float(edge))
+    points, nothing = np.ascontiguousarray(points_um), np.empty(0, np.int32)
+    bins = Bins(points, nothing, first, corner, shape, float(edge), 1 / float(edge), reach_um)
     _visit_bins(bins, first[1:], False)
     np.cumsum(first, out=first)
     bins = bins._replace(near=np.empty(first[-1], np.int32))
@@ -221,10 +224,10 @@ def choose_by_votes(zyx, rows, voters, weight, bins, offered, gradient, reach):
 
 @_jit
 def refine_by_votes(zyx, rows, voters, weight, bins, movement, gradient, reach, rounds):
-    """Shift each movement, some times over, by the mean of what its voters lack to the earlier cell they lie on.
+    """Shift each movement, so many rounds, by the mean of what its voters lack to the earlier cell they lie on.
 
     Arguments as for `choose_by_votes`; `movement`, shape (r, 3), is changed in place. Returns which share of all votes
-    each had before the last shift, 0 to 1, shape (r,).
+    each had before the last round, 0 to 1, shape (r,).
     """
     place, share = np.empty((voters.shape[1], 3)), np.zeros(len(rows))
     for i in range(len(rows)):
