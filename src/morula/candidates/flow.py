@@ -48,7 +48,7 @@ class _Pass:
     offers: int
 
 
-_FIRST, _LATER = _Pass(1.4, 6), _Pass(1.0, 3)
+_FIRST, _LATER = _Pass(1.4, 7), _Pass(1.0, 3)
 _LATER_VOTES = 4
 _LATER_RADIUS = 1.0
 """In later votes a cell may come from this many spacings around where its neighbours' movement leads."""
