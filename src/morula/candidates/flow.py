@@ -138,8 +138,7 @@ def _improve(
     flow[rows[calm]], _ = frames.refine(rows[calm], fitted[calm], gradient[calm], _REFINEMENTS)
     vote = _FIRST if first else _LATER
     flow[rows[disputed]] = frames.vote(rows[disputed], vote, expected.of(disputed))
-    changed: BoolArray = np.linalg.norm(flow - before, axis=1) > _SETTLED * frames.spacing_um
-    return changed
+    return frames.are_apart(flow, before, _SETTLED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,11 +202,16 @@ class _Frames:
         bins = sort_into_bins(earlier_um, _REACH * spacing)
         return cls(zyx_um, nearest, distance, neighbours, spacing, cKDTree(earlier_um), bins)
 
+    def are_apart(self, one: FloatArray, other: FloatArray, spacings: float) -> BoolArray:
+        """Say which movements differ by more than so many spacings."""
+        apart: BoolArray = np.linalg.norm(one - other, axis=1) > spacings * self.spacing_um
+        return apart
+
     def find_disputed(self, rows: IntArray, flow: FloatArray, fitted: FloatArray) -> BoolArray:
-        """Say around which of these cells, those that may lend it a movement, one moves unlike those around it."""
+        """Say which of these cells have a lender that moves unlike the cells around it."""
         odd = np.zeros(len(flow), bool)
-        odd[rows] = np.linalg.norm(fitted - flow[rows], axis=1) > _DISPUTED * self.spacing_um
-        disputed: BoolArray = odd[self.nearest[rows, :_LENDERS]].any(axis=1)
+        odd[rows] = self.are_apart(fitted, flow[rows], _DISPUTED)
+        disputed: BoolArray = np.asarray(odd[self.nearest[rows, :_LENDERS]].any(axis=1))
         return disputed
 
     def refine(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from morula.core.columns import FloatArray, IntArray
 
@@ -30,7 +31,7 @@ class Bins(NamedTuple):
     points
         Positions, µm, shape (n, 3).
     near
-        Rows of the points of each bin, bin after bin; a point is in several.
+        Rows of the points of each bin, bin after bin; a point is in several. Four bytes each: more fit into the cache.
     first
         Where in `near` each bin begins, shape (bins + 1,).
     corner
@@ -46,7 +47,7 @@ class Bins(NamedTuple):
     """
 
     points: FloatArray
-    near: IntArray
+    near: NDArray[np.int32]
     first: IntArray
     corner: FloatArray
     shape: IntArray
