@@ -94,7 +94,7 @@ def estimate_flow_um(
     are right. Elsewhere neighbours vote: a cell is offered the movements that would lay it, or one of its eight nearest
     neighbours, on an earlier cell, and what the network says of these; the closer to earlier cells a movement would lay
     the neighbours, the more votes it has. Then both are repeated with what was found, up to four times where movements
-    change. About 10 µs per cell, three times that where the network's vectors are useless.
+    change. About 12 µs per cell, three times that where vectors are useless or cells stand without order.
 
     Examples
     --------
