@@ -132,9 +132,11 @@ def test_a_step_of_refinement_is_the_mean_of_what_is_lacking_and_within_reach(el
     zyx, rows, voters, weight, bins, _, gradient = election
     before = np.random.default_rng(4).normal(0, 2, (80, 3))
     after = before.copy()
-    refine_by_votes(zyx, rows, voters, weight, bins, after, gradient, REACH_UM)
+    share = refine_by_votes(zyx, rows, voters, weight, bins, after, gradient, REACH_UM, 1)
     assert np.linalg.norm(after - before, axis=1).max() <= REACH_UM
+    assert 0 <= share.min() < 0.2 < 0.5 < share.max() <= 1
     for i in range(80):
+        assert share[i] * weight[i].sum() == pytest.approx(_count_votes(election, i, before[i]), abs=1e-8)
         places = zyx[voters[i]] + before[i] + (zyx[voters[i]] - zyx[rows[i]]) @ gradient[i].T
         apart = ((places[:, None] - bins.points) ** 2).sum(axis=2)
         vote = weight[i] * np.maximum(1 - apart.min(axis=1) / REACH_UM**2, 0) ** 2
@@ -147,18 +149,31 @@ def test_refinement_never_leaves_the_reach_of_each_step_and_settles_on_a_tissue_
     voters = np.argsort(((tissue[:, None] - tissue) ** 2).sum(axis=2), axis=1)[:, :10].copy()
     movement = np.zeros((300, 3))
     bins = sort_into_bins(tissue + shift, 3.0)
-    for _ in range(3):
-        refine_by_votes(tissue, rows, voters, np.ones((300, 10)), bins, movement, np.zeros((300, 3, 3)), 3.0)
+    how = (tissue, rows, voters, np.ones((300, 10)), bins)
+    share = refine_by_votes(*how, movement, np.zeros((300, 3, 3)), 3.0, 3)
     assert np.linalg.norm(movement, axis=1).max() <= 9.0
     assert movement == pytest.approx(np.tile(shift, (300, 1)), abs=0.05)
+    assert share == pytest.approx(np.ones(300), abs=0.01)
+
+
+def test_rounds_of_refinement_follow_each_other(election):
+    zyx, rows, voters, weight, bins, _, gradient = election
+    at_once = np.random.default_rng(4).normal(0, 2, (80, 3))
+    one_by_one = at_once.copy()
+    share = refine_by_votes(zyx, rows, voters, weight, bins, at_once, gradient, REACH_UM, 3)
+    for _ in range(3):
+        last = refine_by_votes(zyx, rows, voters, weight, bins, one_by_one, gradient, REACH_UM, 1)
+    assert at_once.tolist() == one_by_one.tolist()
+    assert share.tolist() == last.tolist()
 
 
 def test_a_movement_nobody_votes_on_is_left_as_it_is(tissue):
     movement = np.full((1, 3), 500.0)
     bins = sort_into_bins(tissue, 5.0)
     first = np.array([0]), np.arange(5)[None], np.ones((1, 5))
-    refine_by_votes(tissue, *first, bins, movement, np.zeros((1, 3, 3)), 5.0)
+    share = refine_by_votes(tissue, *first, bins, movement, np.zeros((1, 3, 3)), 5.0, 2)
     assert movement.tolist() == [[500.0, 500.0, 500.0]]
+    assert share == pytest.approx([0.0], abs=1e-9)
 
 
 def test_movements_are_lent_as_they_would_be_at_the_cell_itself(tissue):

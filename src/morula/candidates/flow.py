@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from morula.candidates.neighbours import find_one_nearest
 from morula.candidates.shear import fit_affine
 from morula.candidates.votes import Bins, choose_by_votes, lend_movements, refine_by_votes, sort_into_bins
-from morula.core.columns import FloatArray, IntArray
+from morula.core.columns import BoolArray, FloatArray, IntArray
 
 _FEWEST_CELLS = 6
 """Fewer cells are no constellation."""
@@ -23,9 +23,13 @@ _FEWEST_CELLS = 6
 _LENDERS = 9
 """Cells, the cell itself included, whose own possible movements are offered to a cell."""
 
-_REFINEMENTS = 3
+_REACH = 0.65
+"""Reach of a vote in spacings of nuclei."""
+
 _FADING = 0.6
 """Votes count less with distance: Gaussian, of this part of the distance of the farthest voter."""
+
+_FIRST_REFINEMENTS, _REFINEMENTS = 3, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +40,28 @@ class _Pass:
     ----------
     voters
         Voters in the place of each that was asked for.
-    reach
-        Reach of a vote in spacings of nuclei.
     offers
         Earlier cells from which each lender may come.
     """
 
     voters: float
-    reach: float
     offers: int
 
 
-_FIRST, _LATER = _Pass(1.4, 0.65, 8), _Pass(1.0, 0.6, 3)
+_FIRST, _LATER = _Pass(1.4, 7), _Pass(1.0, 3)
 _LATER_VOTES = 4
 _LATER_RADIUS = 1.0
 """In later votes a cell may come from this many spacings around where its neighbours' movement leads."""
 
 _FITTED_PER_NEIGHBOUR = 1.8
-_SETTLED = 0.1
-"""Cells vote again where a movement around them changed by more than this many spacings."""
+_DISPUTED = 0.2
+"""Neighbours vote on a cell where one of its lenders moves this many spacings unlike the cells around that one ..."""
+
+_FEW_VOTES = 0.35
+"""... or where fewer of its neighbours than this share are laid on earlier cells by what the network says."""
+
+_SETTLED = 0.15
+"""Cells are looked at again where a movement around them changed by more than this many spacings."""
 
 
 def estimate_flow_um(
@@ -82,10 +89,12 @@ def estimate_flow_um(
 
     Notes
     -----
-    Every cell is offered the movements that would lay it, or one of its eight nearest neighbours, on an earlier cell,
-    and what the network says of these; its neighbours vote by how close to earlier cells the movement would lay them.
-    Then an affine movement is fitted around each cell to those chosen (`fit_affine`), and neighbours, moved by it, vote
-    on earlier cells near where it leads; up to four times, while movements around a cell change. About 30 µs per cell.
+    An affine movement is fitted around each cell to what the network says of it and its neighbours (`fit_affine`), and
+    shifted to where these, moved by it, lie on earlier cells. Where movements next to each other agree after that, they
+    are right. Elsewhere neighbours vote: a cell is offered the movements that would lay it, or one of its eight nearest
+    neighbours, on an earlier cell, and what the network says of these; the closer to earlier cells a movement would lay
+    the neighbours, the more votes it has. Then both are repeated with what was found, up to four times where movements
+    change. About 12 µs per cell, three times that where vectors are useless or cells stand without order.
 
     Examples
     --------
@@ -96,47 +105,40 @@ def estimate_flow_um(
     """
     if min(len(zyx_um), len(earlier_um)) < _FEWEST_CELLS:
         return movement_um
-    around, earlier = _Around.of(zyx_um, neighbours), cKDTree(earlier_um)
-    spacing = _measure_spacing(earlier_um, earlier)
-    bins = sort_into_bins(earlier_um, max(_FIRST.reach, _LATER.reach) * spacing)
+    frames = _Frames.of(zyx_um, earlier_um, neighbours)
     everybody = np.arange(len(zyx_um))
-    typical = np.broadcast_to(np.median(movement_um, axis=0), zyx_um.shape)
-    still = np.zeros((len(zyx_um), 3, 3))
-    flow = _vote(around, everybody, earlier, bins, _FIRST, spacing, _Expected(typical, still, movement_um, reach_um))
-    rows = everybody
+    start, gradient = fit_affine(zyx_um, movement_um, frames.nearest, frames.spacing_um)
+    flow, share = frames.refine(everybody, start, gradient, _FIRST_REFINEMENTS)
+    typical = np.broadcast_to(np.median(movement_um, axis=0), flow.shape)
+    first = _Expected(typical, np.zeros_like(gradient), movement_um, reach_um)
+    changed = _improve(frames, everybody, flow, share < _FEW_VOTES, first)
     for _ in range(_LATER_VOTES):
-        fitted, gradient = fit_affine(zyx_um, flow, around.nearest[rows], spacing)
-        said, movement = flow.copy(), flow.copy()
-        said[rows] = fitted
-        expected = _Expected(fitted, gradient, said, _LATER_RADIUS * spacing)
-        movement[rows] = _vote(around, rows, earlier, bins, _LATER, spacing, expected)
-        changed = np.linalg.norm(movement - flow, axis=1) > _SETTLED * spacing
-        flow, rows = movement, np.flatnonzero(changed[around.nearest].any(axis=1))
+        rows = np.flatnonzero(changed[frames.nearest].any(axis=1))
         if not len(rows):
             break
+        changed = _improve(frames, rows, flow)
     return flow
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Around:
-    """Cells with their nearest neighbours, themselves first: rows and distances, shape (n, k)."""
+def _improve(
+    frames: _Frames, rows: IntArray, flow: FloatArray, lost: BoolArray | None = None, first: _Expected | None = None
+) -> BoolArray:
+    """Write what movements around them say of some cells, by a vote where these disagree; return whose flow changed.
 
-    zyx_um: FloatArray
-    nearest: IntArray
-    distance_um: FloatArray
-    neighbours: int
-
-    @classmethod
-    def of(cls, zyx_um: FloatArray, neighbours: int) -> _Around:
-        most = max(round(_FITTED_PER_NEIGHBOUR * neighbours), _LENDERS)
-        distance, nearest = cKDTree(zyx_um).query(zyx_um, k=min(len(zyx_um), most))
-        return cls(zyx_um, np.asarray(nearest, np.int64), np.asarray(distance, np.float64), neighbours)
-
-    def weigh(self, rows: IntArray, voters: int) -> tuple[IntArray, FloatArray]:
-        """Return the rows of the voters on each of these cells, itself included, and the weights of their votes."""
-        distance = self.distance_um[rows, : voters + 1]
-        width = np.maximum(_FADING * distance[:, -1:], 1e-9)
-        return np.ascontiguousarray(self.nearest[rows, : voters + 1]), np.exp(-0.5 * (distance / width) ** 2)
+    In the first vote `lost` cells are voted on too, and nothing is expected yet but what the network says.
+    """
+    fitted, gradient = fit_affine(frames.zyx_um, flow, frames.nearest[rows], frames.spacing_um)
+    disputed = frames.find_disputed(rows, flow, fitted)
+    if lost is not None:
+        disputed |= lost
+    before = flow.copy()
+    flow[rows] = fitted
+    expected = first or _Expected(fitted, gradient, flow.copy(), _LATER_RADIUS * frames.spacing_um)
+    calm = ~disputed
+    flow[rows[calm]], _ = frames.refine(rows[calm], fitted[calm], gradient[calm], _REFINEMENTS)
+    vote = _FIRST if first else _LATER
+    flow[rows[disputed]] = frames.vote(rows[disputed], vote, expected.of(disputed))
+    return frames.are_apart(flow, before, _SETTLED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,43 +162,98 @@ class _Expected:
     said_um: FloatArray
     radius_um: float
 
-
-def _vote(
-    around: _Around, rows: IntArray, earlier: cKDTree, bins: Bins, vote: _Pass, spacing_um: float, expected: _Expected
-) -> FloatArray:
-    """Let neighbours vote on movements of some cells to earlier cells around what is expected."""
-    reach = vote.reach * spacing_um
-    offered = _offer(around, rows, earlier, vote.offers, expected)
-    voters, weight = around.weigh(rows, round(around.neighbours * vote.voters))
-    how = (around.zyx_um, rows, voters, weight, bins)
-    flow: FloatArray = choose_by_votes(*how, offered, expected.gradient, reach)
-    for _ in range(_REFINEMENTS):
-        refine_by_votes(*how, flow, expected.gradient, reach)
-    return flow
+    def of(self, some: BoolArray) -> _Expected:
+        """Return what is known of some of them."""
+        return _Expected(self.movement_um[some], self.gradient[some], self.said_um, self.radius_um)
 
 
-def _offer(around: _Around, rows: IntArray, earlier: cKDTree, most: int, expected: _Expected) -> FloatArray:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Frames:
+    """The cells of a frame among their neighbours, and those of the frame before.
+
+    Parameters
+    ----------
+    zyx_um
+        Positions, µm, shape (n, 3).
+    nearest, distance_um
+        Rows of the nearest cells of each, itself first, and how far they are, shape (n, k).
+    neighbours
+        How many were asked for.
+    spacing_um
+        Median distance of a cell to its nearest neighbour; at least so much that votes have a reach.
+    earlier, bins
+        Cells of the frame before, to find the nearest of them and those in reach.
+    """
+
+    zyx_um: FloatArray
+    nearest: IntArray
+    distance_um: FloatArray
+    neighbours: int
+    spacing_um: float
+    earlier: cKDTree
+    bins: Bins
+
+    @classmethod
+    def of(cls, zyx_um: FloatArray, earlier_um: FloatArray, neighbours: int) -> _Frames:
+        most = max(round(_FITTED_PER_NEIGHBOUR * neighbours), _LENDERS)
+        found = cKDTree(zyx_um).query(zyx_um, k=min(len(zyx_um), most))
+        distance, nearest = np.asarray(found[0], np.float64), np.asarray(found[1], np.int64)
+        spacing = max(float(np.median(distance[:, 1])), 1e-3)
+        bins = sort_into_bins(earlier_um, _REACH * spacing)
+        return cls(zyx_um, nearest, distance, neighbours, spacing, cKDTree(earlier_um), bins)
+
+    def are_apart(self, one: FloatArray, other: FloatArray, spacings: float) -> BoolArray:
+        """Say which movements differ by more than so many spacings."""
+        apart: BoolArray = np.linalg.norm(one - other, axis=1) > spacings * self.spacing_um
+        return apart
+
+    def find_disputed(self, rows: IntArray, flow: FloatArray, fitted: FloatArray) -> BoolArray:
+        """Say which of these cells have a lender that moves unlike the cells around it."""
+        odd = np.zeros(len(flow), bool)
+        odd[rows] = self.are_apart(fitted, flow[rows], _DISPUTED)
+        disputed: BoolArray = np.asarray(odd[self.nearest[rows, :_LENDERS]].any(axis=1))
+        return disputed
+
+    def refine(
+        self, rows: IntArray, movement_um: FloatArray, gradient: FloatArray, rounds: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Shift movements of some cells to where their neighbours lie on earlier cells; return them and their votes."""
+        refined = movement_um.copy()
+        share = refine_by_votes(*self._ask(rows, _LATER), refined, gradient, self.bins.reach, rounds)
+        return refined, share
+
+    def vote(self, rows: IntArray, vote: _Pass, expected: _Expected) -> FloatArray:
+        """Let neighbours vote on movements of some cells to earlier cells around what is expected."""
+        offered, how = _offer(self, rows, vote.offers, expected), self._ask(rows, vote)
+        flow: FloatArray = choose_by_votes(*how, offered, expected.gradient, self.bins.reach)
+        refine_by_votes(*how, flow, expected.gradient, self.bins.reach, _REFINEMENTS)
+        return flow
+
+    def _ask(self, rows: IntArray, vote: _Pass) -> tuple[FloatArray, IntArray, IntArray, FloatArray, Bins]:
+        """Cells, the rows of some, the rows of the voters on these, themselves included, their weights, and bins."""
+        voters = round(self.neighbours * vote.voters) + 1
+        distance = self.distance_um[rows, :voters]
+        width = np.maximum(_FADING * distance[:, -1:], 1e-9)
+        weight = np.exp(-0.5 * (distance / width) ** 2)
+        return self.zyx_um, rows, np.ascontiguousarray(self.nearest[rows, :voters]), weight, self.bins
+
+
+def _offer(frames: _Frames, rows: IntArray, most: int, expected: _Expected) -> FloatArray:
     """Movements that would lay a cell, or a neighbour that moves as the tissue around the cell, on an earlier cell.
 
     Returns shape (r, m, 3), NaN where there are fewer. A neighbour that is not among the rows lends what it said.
     """
-    start = around.zyx_um[rows] + expected.movement_um
-    ranks = np.arange(1, min(most, earlier.n) + 1)
-    found = earlier.query(start, k=ranks, distance_upper_bound=expected.radius_um)
+    start = frames.zyx_um[rows] + expected.movement_um
+    ranks = np.arange(1, min(most, frames.earlier.n) + 1)
+    found = frames.earlier.query(start, k=ranks, distance_upper_bound=expected.radius_um)
     distance, row = np.asarray(found[0], np.float64), np.asarray(found[1], np.int64)
-    own = np.full((len(around.zyx_um), distance.shape[1] + 1, 3), np.nan)
+    own = np.full((len(frames.zyx_um), distance.shape[1] + 1, 3), np.nan)
     own[:, 0] = expected.said_um
     cell, which = np.nonzero(np.isfinite(distance))
-    own[rows[cell], which + 1] = np.asarray(earlier.data)[row[cell, which]] - around.zyx_um[rows[cell]]
-    lenders = np.ascontiguousarray(around.nearest[rows, :_LENDERS])
-    lent: FloatArray = lend_movements(around.zyx_um, rows, lenders, own, expected.gradient)
+    own[rows[cell], which + 1] = np.asarray(frames.earlier.data)[row[cell, which]] - frames.zyx_um[rows[cell]]
+    lenders = np.ascontiguousarray(frames.nearest[rows, :_LENDERS])
+    lent: FloatArray = lend_movements(frames.zyx_um, rows, lenders, own, expected.gradient)
     return lent
-
-
-def _measure_spacing(points_um: FloatArray, tree: cKDTree) -> float:
-    """Median distance of a cell to its nearest neighbour; at least so much that votes have a reach."""
-    distance, _ = tree.query(points_um, k=[2])
-    return max(float(np.median(distance)), 1e-3)
 
 
 def spread_flow(zyx_um: FloatArray, voters_um: FloatArray, flow_um: FloatArray) -> FloatArray:

@@ -85,7 +85,9 @@ def _follow_flow(
         reach_um=radius,
         neighbours=params.flow_neighbours,
     )
-    carried: FloatArray = cells + spread_flow(cells, cells[likely], flow)
+    carried = cells.copy()
+    carried[likely] += flow
+    carried[~likely] += spread_flow(cells[~likely], cells[likely], flow)
     return carried
 
 

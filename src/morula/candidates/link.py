@@ -54,7 +54,7 @@ def link_candidates(
 
     Notes
     -----
-    One k-d tree per frame; most of the time is for the tissue's movement, about 30 µs per detection. It grows linearly
+    One k-d tree per frame; most of the time is for the tissue's movement, 10 to 35 µs per detection. It grows linearly
     with their number.
     """
     rows = find_frames(detections)

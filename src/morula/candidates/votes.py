@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from morula.core.columns import FloatArray, IntArray
 
@@ -30,7 +31,7 @@ class Bins(NamedTuple):
     points
         Positions, µm, shape (n, 3).
     near
-        Rows of the points of each bin, bin after bin; a point is in several.
+        Rows of the points of each bin, bin after bin; a point is in several. Four bytes each: more fit into the cache.
     first
         Where in `near` each bin begins, shape (bins + 1,).
     corner
@@ -39,16 +40,19 @@ class Bins(NamedTuple):
         Number of bins along each axis, shape (3,).
     edge
         Edge of a bin, µm: at least the reach.
+    per_um
+        One over it, since a division takes as long as all else in finding a bin.
     reach
         How far around a place points can be found, µm.
     """
 
     points: FloatArray
-    near: IntArray
+    near: NDArray[np.int32]
     first: IntArray
     corner: FloatArray
     shape: IntArray
     edge: float
+    per_um: float
     reach: float
 
 
@@ -61,10 +65,11 @@ def sort_into_bins(points_um: FloatArray, reach_um: float) -> Bins:
         edge *= 1.25
     shape = np.floor(extent / edge).astype(np.int64) + 1
     first = np.zeros(int(np.prod(shape)) + 1, np.int64)
-    bins = Bins(np.ascontiguousarray(points_um), np.empty(0, np.int64), first, corner, shape, float(edge), reach_um)
+    points, nothing = np.ascontiguousarray(points_um), np.empty(0, np.int32)
+    bins = Bins(points, nothing, first, corner, shape, float(edge), 1 / float(edge), reach_um)
     _visit_bins(bins, first[1:], False)
     np.cumsum(first, out=first)
-    bins = bins._replace(near=np.empty(first[-1], np.int64))
+    bins = bins._replace(near=np.empty(first[-1], np.int32))
     _visit_bins(bins, first[:-1].copy(), True)
     return bins
 
@@ -101,11 +106,9 @@ def _miss(bins, p, axis, number):
 def find_closest(bins, z, y, x, reach):
     """Return the row of the point closest to a place and the squared distance; −1 and reach², if none is in reach."""
     closest, row = reach * reach, -1
-    i = int(np.floor((z - bins.corner[0]) / bins.edge))
-    j = int(np.floor((y - bins.corner[1]) / bins.edge))
-    k = int(np.floor((x - bins.corner[2]) / bins.edge))
+    i, j, k = (z - bins.corner[0]) * bins.per_um, (y - bins.corner[1]) * bins.per_um, (x - bins.corner[2]) * bins.per_um
     if min(i, j, k) >= 0 and i < bins.shape[0] and j < bins.shape[1] and k < bins.shape[2]:
-        number = (i * bins.shape[1] + j) * bins.shape[2] + k
+        number = (int(i) * bins.shape[1] + int(j)) * bins.shape[2] + int(k)
         for n in range(bins.first[number], bins.first[number + 1]):
             p = bins.near[n]
             dz, dy, dx = bins.points[p, 0] - z, bins.points[p, 1] - y, bins.points[p, 2] - x
@@ -148,7 +151,7 @@ def lend_movements(zyx, rows, lenders, own, gradient):
     return lent
 
 
-@_jit
+@_inlined
 def _lay(zyx, i, voters, g, place):
     """Write where the voters on cell i come from, but for the movement of cell i itself, by how it changes around."""
     for k in range(len(voters)):
@@ -221,24 +224,29 @@ def choose_by_votes(zyx, rows, voters, weight, bins, offered, gradient, reach):
 
 
 @_jit
-def refine_by_votes(zyx, rows, voters, weight, bins, movement, gradient, reach):
-    """Shift each movement by the mean of what its voters lack to the earlier cell they lie on.
+def refine_by_votes(zyx, rows, voters, weight, bins, movement, gradient, reach, rounds):
+    """Shift each movement, so many rounds, by the mean of what its voters lack to the earlier cell they lie on.
 
-    Arguments as for `choose_by_votes`; `movement`, shape (r, 3), is changed in place.
+    Arguments as for `choose_by_votes`; `movement`, shape (r, 3), is changed in place. Returns which share of all votes
+    each had before the last round, 0 to 1, shape (r,).
     """
-    place = np.empty((voters.shape[1], 3))
+    place, share = np.empty((voters.shape[1], 3)), np.zeros(len(rows))
     for i in range(len(rows)):
         _lay(zyx, rows[i], voters[i], gradient[i], place)
-        total = 1e-9
-        shift = np.zeros(3)
-        for k in range(voters.shape[1]):
-            z, y, x = place[k, 0] + movement[i, 0], place[k, 1] + movement[i, 1], place[k, 2] + movement[i, 2]
-            row, squared = find_closest(bins, z, y, x, reach)
-            if row >= 0:
-                share = 1.0 - squared / (reach * reach)
-                vote = weight[i, k] * share * share
-                shift[0] += vote * (bins.points[row, 0] - z)
-                shift[1] += vote * (bins.points[row, 1] - y)
-                shift[2] += vote * (bins.points[row, 2] - x)
-                total += vote
-        movement[i] += shift / total
+        for _ in range(rounds):
+            total, dz, dy, dx = 1e-9, 0.0, 0.0, 0.0
+            for k in range(voters.shape[1]):
+                z, y, x = place[k, 0] + movement[i, 0], place[k, 1] + movement[i, 1], place[k, 2] + movement[i, 2]
+                row, squared = find_closest(bins, z, y, x, reach)
+                if row >= 0:
+                    near = 1.0 - squared / (reach * reach)
+                    vote = weight[i, k] * near * near
+                    dz += vote * (bins.points[row, 0] - z)
+                    dy += vote * (bins.points[row, 1] - y)
+                    dx += vote * (bins.points[row, 2] - x)
+                    total += vote
+            movement[i, 0] += dz / total
+            movement[i, 1] += dy / total
+            movement[i, 2] += dx / total
+            share[i] = total / weight[i].sum()
+    return share

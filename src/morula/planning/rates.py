@@ -37,7 +37,7 @@ class Rate:
 Rates = Mapping[RateName, Rate]
 
 USUAL: Rates = {
-    "candidates": Rate(4.5e-5),
+    "candidates": Rate(3.0e-5),
     "tune": Rate(7.0e-4),
     "solve": Rate(5.0e-5),
     "confidence": Rate(8.0e-5),
