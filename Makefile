@@ -28,10 +28,11 @@ proof: $(VENV)/ready ## ten thousand damaged files per reader, the long tests, a
 	MORULA_KILLS=52 MORULA_KILLS_FILE=$(CURDIR)/build/kills.jsonl $(BIN)/python -m pytest -n 2 -q -m long
 	$(BIN)/python tests/proof/tell_kills.py build/kills.jsonl
 
-lint: $(VENV)/ready ## style, types and import arrows
+lint: $(VENV)/ready ## style, types (of the benchmarks, too) and import arrows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks/*.py
 	$(BIN)/lint-imports
 
 docs: $(VENV)/ready ## write the reference pages anew from the code

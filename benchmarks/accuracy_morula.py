@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from accuracy_cases import Case, configure_inputs
 from accuracy_outcome import Outcome, Stopwatch
@@ -88,7 +90,7 @@ def _draft(case: Case, train: Mapping[str, object]) -> RunConfig:
     config = draft_config(*configure_inputs(case.folder)).config
     if train.get("background") == "paper":  # places of nuclei are peaks of the indicator there
         config = replace(config, detect=replace(config.detect, blob_sigma_um=0.0))
-    return replace(config, train=replace(config.train, **train))
+    return replace(config, train=TypeAdapter(TrainParams).validate_python({**asdict(config.train), **train}))
 
 
 def _learn(config: RunConfig, run: Path) -> float:

@@ -20,14 +20,12 @@ from morula.core.graph import CandidateGraph
 from morula.core.lineages import Lineages, Selection
 from morula.core.movie import Movie
 from morula.core.tracks import Tracks
-from morula.peaks.blobs import find_blobs
-from morula.peaks.classical import detect_blobs
-from morula.peaks.scale import split_blob_responses
+from morula.measure.blobs import measure_blob_search
+from morula.peaks.classical import BlobSearch, cut_for_blobs, find_block_blobs, rate_blobs
 from morula.solve.params import SolveParams
 from morula.solve.problem.costs import price_graph
 from morula.solve.problem.problem import Problem
 
-FRAMES_FOR_THRESHOLD = 8
 MAX_PARENTS = 5
 
 
@@ -37,24 +35,20 @@ class BlobSource:
     def __init__(self, movie: Movie, *, sigma_um: float, window_um: float) -> None:
         self.movie, self.sigma_um, self.window_um = movie, sigma_um, window_um
         self._found: dict[float, Detections] = {}
-        self._split: float | None = None
+        self._split: BlobSearch | None = None
 
     def detect(self, factor: float) -> Detections:
         """Return the blobs that answer with at least `factor` times the split."""
         if factor not in self._found:
             if self._split is None:
-                self._split = self._measure_split()
-            self._found[factor] = detect_blobs(
-                self.movie, sigma_um=self.sigma_um, window_um=self.window_um, threshold=factor * self._split
-            )
+                self._split = measure_blob_search(self.movie, sigma_um=self.sigma_um, window_um=self.window_um)
+            self._found[factor] = self._search(replace(self._split, threshold=factor * self._split.threshold))
         return self._found[factor]
 
-    def _measure_split(self) -> float:
-        """As `detect_blobs` finds its threshold when none is given."""
-        frames = np.unique(np.linspace(0, self.movie.n_frames - 1, FRAMES_FOR_THRESHOLD).round().astype(int))
-        look = {"sigma_um": self.sigma_um, "voxel_size_um": self.movie.voxel_size_um, "window_um": self.window_um}
-        found = [find_blobs(self.movie.frame(int(t)), threshold=0.0, **look) for t in frames]
-        return split_blob_responses(np.concatenate([blobs.response for blobs in found]))
+    def _search(self, search: BlobSearch) -> Detections:
+        blocks = cut_for_blobs(self.movie, search, (1, *self.movie.shape[1:]))
+        parts = [find_block_blobs(block, movie=self.movie, search=search).detections for block in blocks]
+        return rate_blobs(Detections.concatenated(parts))
 
 
 def take_truth(truth: Tracks) -> Detections:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from accuracy_cases import Aims
-from morula.core.evaluation import Evaluation
+from morula.core.evaluation import Evaluation, JsonValue
 
 COLUMNS = ("errors per link", "recall", "precision", "error-free over 10", "division F1", "CPU s")
 WINDOW = 10
@@ -34,18 +34,31 @@ class Cell:
     counts: Mapping[str, object]
 
     @classmethod
-    def of(cls, case: str, method: str, evaluation: Evaluation, **rest: object) -> Cell:
+    def of(
+        cls,
+        case: str,
+        method: str,
+        evaluation: Evaluation,
+        *,
+        seconds: float,
+        proven: bool,
+        settings: Mapping[str, object],
+    ) -> Cell:
         """Take the measures of the table out of an evaluation on the cells that nobody annotated."""
         figures = evaluation.to_dict()
         curve = figures["error_free_fraction"]
-        names = ("errors_per_edge", "node_recall", "node_precision", "division_f1")
         return cls(
             case=case,
             method=method,
             error_free=curve[WINDOW - 1] if isinstance(curve, list) and len(curve) >= WINDOW else None,
             counts=figures,
-            **{name: figures[name] for name in names},
-            **rest,
+            errors_per_edge=_find_number(figures, "errors_per_edge"),
+            node_recall=_find_number(figures, "node_recall"),
+            node_precision=_find_number(figures, "node_precision"),
+            division_f1=_find_number(figures, "division_f1"),
+            seconds=seconds,
+            proven=proven,
+            settings=settings,
         )
 
     def write(self, path: Path) -> None:
@@ -76,6 +89,12 @@ def format_table(cells: Iterable[Cell], words: Mapping[str, str]) -> Iterator[st
         row = [cell.case if cell.case != last else "", name, *shown, f"{cell.seconds:.0f}"]
         last = cell.case
         yield "| " + " | ".join(row) + " |"
+
+
+def _find_number(figures: Mapping[str, JsonValue], name: str) -> float | None:
+    """Return a figure that is one number, None where it is undefined."""
+    value = figures[name]
+    return None if value is None or isinstance(value, list) else float(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,14 +145,14 @@ def judge_case(cells: Mapping[str, Cell], aims: Aims, classical: Iterable[str]) 
         what = f"errors per link (1/{round(1 / aims.share_of_peer)} of {best}'s {known[best]:.3f})"
         asked = aims.share_of_peer * known[best]
         yield Verdict(case=ours.case, what=what, reached=ours.errors_per_edge, asked=asked, at_most=True)
-    for what, reached, asked in (
+    for what, reached, least in (
         ("error-free over 10", ours.error_free, aims.error_free),
         ("division F1", ours.division_f1, aims.division_f1),
     ):
-        if asked is not None:
-            yield Verdict(case=ours.case, what=what, reached=reached or 0.0, asked=asked, at_most=False)
+        if least is not None:
+            yield Verdict(case=ours.case, what=what, reached=reached or 0.0, asked=least, at_most=False)
     oracle = cells.get("oracle")
-    if oracle is not None and None not in (oracle.errors_per_edge, ours.errors_per_edge):
+    if oracle is not None and oracle.errors_per_edge is not None and ours.errors_per_edge is not None:
         what = "errors per link (high aim: distance on true positions)"
         yield Verdict(
             case=ours.case, what=what, reached=ours.errors_per_edge, asked=oracle.errors_per_edge, at_most=True

@@ -43,7 +43,7 @@ from pathlib import Path
 from accuracy_cases import Case, find_recipe, name_cases, open_case
 from accuracy_methods import METHODS
 from accuracy_morula import has_paper_network
-from accuracy_table import Cell, format_table, judge_case
+from accuracy_table import Cell, Verdict, format_table, judge_case
 from morula.evaluate.evaluate import evaluate_tracks
 from morula.evaluate.held_out import find_unannotated
 
@@ -104,8 +104,9 @@ def _run_missing(wanted: list[tuple[str, str]], out: Path, data: Path) -> None:
             continue
         if opened is None or opened.name != name:
             opened = open_case(name, out / "cases" / name, data)
-        if METHODS[method].reads is not None and not _cell_path(out, name, METHODS[method].reads).exists():
-            run_cell(opened, METHODS[method].reads, out)
+        reads = METHODS[method].reads
+        if reads is not None and not _cell_path(out, name, reads).exists():
+            run_cell(opened, reads, out)
         run_cell(opened, method, out)
 
 
@@ -127,8 +128,9 @@ def run_cell(case: Case, method: str, out: Path) -> Cell:
     outcome = METHODS[method].run(case, run)
     scored = find_unannotated(case.truth, case.annotations, max_distance_um=case.evaluate.max_distance_um / 2)
     evaluation = evaluate_tracks(outcome.tracks, case.truth, replace(case.evaluate, dense=True), scored=scored)
-    rest = {"seconds": outcome.seconds, "proven": outcome.proven, "settings": outcome.settings}
-    cell = Cell.of(case.name, method, evaluation, **rest)
+    cell = Cell.of(
+        case.name, method, evaluation, seconds=outcome.seconds, proven=outcome.proven, settings=outcome.settings
+    )
     cell.write(_cell_path(out, case.name, method))
     seconds = time.perf_counter() - began
     print(f"  {cell.errors_per_edge} errors per link, {outcome.seconds:.0f} CPU s, {seconds:.0f} s", file=sys.stderr)
@@ -143,7 +145,7 @@ def _print_results(out: Path, seeds: list[int]) -> None:
     ]
     print("\n".join(format_table(cells, {name: method.words for name, method in METHODS.items()})))
     classical = [name for name, method in METHODS.items() if method.classical]
-    verdicts = []
+    verdicts: list[Verdict] = []
     for case in dict.fromkeys(cell.case for cell in cells):
         of_case = {cell.method: cell for cell in cells if cell.case == case}
         verdicts += judge_case(of_case, find_recipe(case)[1].aims, classical)

@@ -34,7 +34,7 @@ from morula.solve.ilp.exact import solve_exactly
 from morula.solve.params import SolveParams
 from morula.solve.problem.costs import price_graph
 from morula.solve.problem.problem import IN, OUT, Pins, Problem
-from morula.solve.solution import Limits
+from morula.solve.solution import Limits, Solution
 from morula.tune.calibrate import estimate_confidence, fit_weights
 from morula.tune.pasts import describe_pasts
 
@@ -135,6 +135,8 @@ def _solve(instance: Instance) -> Solved:
 def _annotate(instance: Instance, share: float, seed: int) -> tuple[Tracks, BoolArray]:
     """Annotate a share of the lineages, clicked 0.3 µm beside; return them and which detections they are of."""
     truth, rng = instance.truth, np.random.default_rng(seed)
+    if truth is None:
+        raise ValueError("this instance was made without its truth")
     lineage = truth.lineage_id()
     size = np.bincount(lineage)
     order = rng.permutation(len(size))
@@ -171,7 +173,7 @@ def _pick(which: BoolArray, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).choice(np.flatnonzero(which), 60, replace=False)
 
 
-def _solve_flipped(problem: Problem, solution, row: int, of_edges: bool) -> float:
+def _solve_flipped(problem: Problem, solution: Solution, row: int, of_edges: bool) -> float:
     node, edge = np.zeros(problem.n, np.int8), np.zeros(problem.m, np.int8)
     taken = (solution.edge_selected if of_edges else solution.node_selected)[row]
     (edge if of_edges else node)[row] = OUT if taken else IN
@@ -216,7 +218,9 @@ def _judge_run(run: Path, embryo: Path) -> None:
 
 
 def _no_tracks() -> Tracks:
-    return Tracks(t=np.zeros(0, np.int32), zyx_um=np.zeros((0, 3)), id=np.zeros(0), parent_row=np.zeros(0))
+    return Tracks(
+        t=np.zeros(0, np.int32), zyx_um=np.zeros((0, 3)), id=np.zeros(0, np.int64), parent_row=np.zeros(0, np.int64)
+    )
 
 
 def _print_prior(nodes: int) -> None:

@@ -85,6 +85,8 @@ def watch(clock: Clock, device: Any) -> None:
     import torch
 
     from morula.detect import predict
+    from morula.detect.answer import ask_network
+    from morula.detect.collect import collect_detections
     from morula.detect.frames import BlockFrames
     from morula.store.stage import Stage
 
@@ -93,8 +95,8 @@ def watch(clock: Clock, device: Any) -> None:
             torch.cuda.synchronize()
 
     BlockFrames.windows = clock.of_steps("reading", BlockFrames.windows)  # type: ignore[method-assign]
-    predict.ask_network = clock.of("computing", predict.ask_network, settle)
-    predict.collect_detections = clock.of("peaks", predict.collect_detections)
+    timed = {"ask_network": clock.of("computing", ask_network, settle)}
+    vars(predict).update(timed, collect_detections=clock.of("peaks", collect_detections))
     Stage.write_block = clock.of("storing", Stage.write_block)  # type: ignore[method-assign]
 
 
@@ -242,7 +244,7 @@ def main() -> None:
     if options.movie:
         measure(options.movie, options)
         return
-    shown = []
+    shown: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         for frames in (options.frames,) if options.once else (options.frames, 10 * options.frames):
             path = Path(folder) / f"{frames}.ome.zarr"

@@ -13,6 +13,7 @@ import argparse
 import sys
 import tempfile
 import time
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -20,12 +21,13 @@ import numpy as np
 
 from bench_detect import write_movie
 from morula.core.blocks import Block, tile_blocks
+from morula.core.detections import Detections
 from morula.core.movie import Movie
 from morula.detect.params import DetectParams
 from morula.detect.plan import plan_blocks
 from morula.detect.predict import detect_block
 from morula.engine.choose import open_engine
-from morula.engine.engine import BlockJob, Engine
+from morula.engine.engine import BlockJob, Engine, Result
 from morula.errors import MorulaError
 from morula.io.movies.opening import open_movie
 from morula.network.fast import FastNetwork
@@ -59,7 +61,8 @@ def main() -> None:
 
 def measure(movie: Movie, workers: int, n_empty: int) -> tuple[float, float]:
     """Return milliseconds per empty block and seconds of detection; with 0 workers in this process."""
-    with open_engine(workers=max(workers, 1)) if workers != 1 else one_worker() as engine:
+    chosen: AbstractContextManager[Engine] = one_worker() if workers == 1 else open_engine(workers=max(workers, 1))
+    with chosen as engine:
         detect, blocks = plan_detection(movie)
         run(engine, BlockJob("warm", blocks[:4], detect))
         empty = tile_blocks((n_empty, 1, 1, 1), (1, 1, 1, 1), [(0, 0)] * 4)
@@ -72,7 +75,7 @@ def measure(movie: Movie, workers: int, n_empty: int) -> tuple[float, float]:
     return overhead_ms, seconds
 
 
-def one_worker() -> Engine:
+def one_worker() -> AbstractContextManager[Engine]:
     """Return an engine with a single worker process, which `--workers 1` would not start."""
     from morula.engine.clusters import start_local_workers
     from morula.engine.dask_engine import DaskEngine
@@ -80,7 +83,7 @@ def one_worker() -> Engine:
     return DaskEngine(partial(start_local_workers, 1))
 
 
-def plan_detection(movie: Movie) -> tuple[partial, list[Block]]:
+def plan_detection(movie: Movie) -> tuple[partial[Detections], list[Block]]:
     """Return the work and the blocks of a detection with an untrained network."""
     spec = choose_network(movie.voxel_size_um, np.array([3.0, 3.0, 3.0]))
     params = DetectParams(threads=1, block_frames=1, block_megavoxels=1.5, threshold=0.5)
@@ -91,7 +94,7 @@ def plan_detection(movie: Movie) -> tuple[partial, list[Block]]:
     return partial(detect_block, movie=movie, model=model, intensity=measure_intensity(movie), params=params), blocks
 
 
-def run(engine: Engine, job: BlockJob) -> float:
+def run(engine: Engine, job: BlockJob[Result]) -> float:
     """Run a job to its end and return its wall time."""
 
     def refuse(block: Block, error: Exception, attempts: int) -> None:

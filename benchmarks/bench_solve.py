@@ -23,11 +23,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 ONCE = Path(__file__).with_name("solve_once.py")
 HEADER = "instance              method   nodes     edges    CPU s   wall s   gap      status    peak MiB  objective"
-Figures = dict[str, float]
+Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ def main() -> None:
 
 def compare_with_motile() -> Iterator[Bound]:
     """Solve the same model with both, ours before and after; SCIP's time is counted without building the model."""
-    size = {"nodes": 10_000, "edges": 40_000}
-    first = solve_once("1e4 before motile", **size, repeat=3)
-    theirs = solve_once("1e4", **size, method="motile")
-    last = solve_once("1e4 after motile", **size, repeat=3)
+    solve_small = partial(solve_once, nodes=10_000, edges=40_000)
+    first = solve_small("1e4 before motile", repeat=3)
+    theirs = solve_small("1e4", method="motile")
+    last = solve_small("1e4 after motile", repeat=3)
     print(f"motile: {theirs['build_cpu_s']:.1f} CPU s more to build the model")
     ours = max(first["cpu_s"], last["cpu_s"])
     yield Bound("ours / SCIP's CPU seconds, 1e4 nodes", ours / theirs["cpu_s"], 1 / 100)
@@ -91,8 +93,8 @@ def measure_growth() -> Iterator[Bound]:
         cpu_s = {}
         for power in (4, 5, 6):
             name = f"1e{power} {tissue}, {frames or 'more'} frames"
-            size = {"nodes": 10**power, "edges": 5 * 10**power, "repeat": 3 if power < 6 else 1}
-            figures = solve_once(name, **size, frames=frames, tissue=tissue, method="ascent", gap=1e-4)
+            solve = partial(solve_once, nodes=10**power, edges=5 * 10**power, repeat=3 if power < 6 else 1)
+            figures = solve(name, frames=frames, tissue=tissue, method="ascent", gap=1e-4)
             cpu_s[power] = figures["cpu_s"]
             yield Bound(f"gap of {name}", figures["gap"], 1e-4)
         exponent = math.log10(cpu_s[6] / cpu_s[4]) / 2
@@ -145,7 +147,7 @@ def solve_once(name: str, environment: dict[str, str] | None = None, **options: 
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | (environment or {}))
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
-    found = json.loads(done.stdout)
+    found: Figures = json.loads(done.stdout)
     print(
         f"{name:21s} {options.get('method', 'auto'):7s} {found['nodes']:8d} {found['edges']:9d} {found['cpu_s']:8.2f} "
         f"{found['wall_s']:8.2f}  {found['gap']:7.1e}  {found['status']:8s} {found['peak_mib']:9.0f} "

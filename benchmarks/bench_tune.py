@@ -13,9 +13,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from instances import Tissue, make_instance
 from morula.candidates.link import link_candidates
@@ -123,7 +124,7 @@ def choose(case: Case, *, grid: bool) -> Iterator[tuple[str, SolveParams, float]
         found = search_weights(case.graph, case.val, GRID, given, EVALUATE)
         cpu = time.process_time() - began
         weights, _ = min(found.tried, key=lambda one: one[1])
-        yield "grid, fewest errors", replace(given, **weights), cpu
+        yield "grid, fewest errors", TypeAdapter(SolveParams).validate_python({**asdict(given), **weights}), cpu
         yield "grid, ties to given", found.params, cpu
 
 
@@ -145,8 +146,7 @@ def main() -> None:
             for way, chosen, cpu in choose(case, grid=not options.no_grid):
                 even = -chosen.node_constant / chosen.node_score_weight
                 costs = (chosen.start_cost, chosen.division_cost)
-                figures = (len(case.val.edges), *judge(case, chosen), cpu, even, *costs)
-                rows.setdefault(way, []).append(figures)
+                rows.setdefault(way, []).append((len(case.val.edges), *judge(case, chosen), cpu, even, *costs))
         for way, figures in rows.items():
             s, m = np.sum(figures, axis=0), np.mean(figures, axis=0)
             print(f"{name:25s} {way:20s} {s[0]:9.0f} {s[1]:11.0f} {s[2]:13.0f} {s[3]:12.0f} {m[4]:10.4f} {m[5]:6.1f} "

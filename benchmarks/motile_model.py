@@ -15,7 +15,7 @@ from motile.constraints import MaxChildren, MaxParents
 from motile.costs import EdgeSelectedCost, NodeAppearCost, NodeDisappearCost, NodeSelectedCost, NodeSplitCost
 from motile.variables import EdgeSelected, NodeSelected
 
-from morula.core.columns import BoolArray, IntArray
+from morula.core.columns import BoolArray, FrameArray
 from morula.solve.problem.problem import Problem
 
 
@@ -30,7 +30,7 @@ class MotileChoice:
     solve_s: float
 
 
-def solve_with_motile(problem: Problem, t: IntArray, *, timeout_s: float = 0.0) -> MotileChoice:
+def solve_with_motile(problem: Problem, t: FrameArray, *, timeout_s: float = 0.0) -> MotileChoice:
     """Solve a problem without pins with motile and SCIP, one thread; for at most `timeout_s` seconds unless that is 0.
 
     Starts in the first frame and ends in the last must cost nothing: motile exempts them. Costs are rounded to float32,
@@ -69,7 +69,7 @@ def solve_with_motile(problem: Problem, t: IntArray, *, timeout_s: float = 0.0) 
     )
 
 
-def _copy_graph(problem: Problem, t: IntArray) -> TrackGraph:
+def _copy_graph(problem: Problem, t: FrameArray) -> TrackGraph:
     costs, graph = problem.costs, TrackGraph()
     columns = (t.tolist(), costs.node.tolist(), costs.start.tolist(), costs.division.tolist(), costs.end.tolist())
     for row, values in enumerate(zip(*columns, strict=True)):

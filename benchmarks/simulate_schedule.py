@@ -57,7 +57,7 @@ def plan_embryo(counts: tuple[int, ...]) -> BlockPlan:
     corners = np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), axis=-1).reshape(-1, 4)
     places = (corners + 0.5) * np.array(size)
     nodes = Detections.sorted(places[:, 0].astype(int), places[:, 1:], np.ones(len(places)), np.zeros((len(places), 3)))
-    graph = CandidateGraph(nodes=nodes, edges=np.zeros((0, 2)), distance_um=np.zeros(0))
+    graph = CandidateGraph(nodes=nodes, edges=np.zeros((0, 2), np.int64), distance_um=np.zeros(0))
     params = SolveParams(block_frames=size[0], block_um=size[1:])
     return plan_blocks(graph, params, Context(5, (40.0, 40.0, 40.0)))
 

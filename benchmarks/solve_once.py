@@ -34,13 +34,22 @@ def main() -> None:
     cpu = time.process_time()
     tissue = TISSUES[options.tissue]
     graph = make_graph(options.nodes, options.edges, seed=options.seed, n_frames=options.frames, tissue=tissue)
-    figures = {"nodes": graph.nodes.n, "edges": graph.n_edges, "generate_cpu_s": time.process_time() - cpu}
+    figures: dict[str, object] = {
+        "nodes": graph.nodes.n,
+        "edges": graph.n_edges,
+        "generate_cpu_s": time.process_time() - cpu,
+    }
     figures["generate_mib"] = _read_peak_mib()
     if options.method == "motile":
         figures |= measure_motile(graph)
     else:
-        method = {"method": options.method, "gap": options.gap, "formulation": options.formulation}
-        figures |= measure_morula(graph, SolveParams(**method, division_cost=options.division_cost), options.repeat)
+        params = SolveParams(
+            method=options.method,
+            gap=options.gap,
+            formulation=options.formulation,
+            division_cost=options.division_cost,
+        )
+        figures |= measure_morula(graph, params, options.repeat)
     print(json.dumps(figures | {"peak_mib": _read_peak_mib()}))
 
 

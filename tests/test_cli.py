@@ -157,8 +157,8 @@ def test_status_tells_every_stage(tiny_run: Path, morula: Command) -> None:
     state = json.loads(morula("status", tiny_run / "run", "--json").stdout)
     assert state["running"] is False
     stages = {stage["name"]: stage for stage in state["stages"]}
-    last = ["candidates", "tune", "solve", "confidence", "baseline", "evaluate", "export", "report"]
-    assert list(stages)[-8:] == last
+    last = ["candidates", "tune", "solve", "confidence", "blobs", "baseline", "evaluate", "export", "report"]
+    assert list(stages)[-9:] == last
     assert {stage["state"] for stage in stages.values()} == {"done"}
     assert (stages["detect"]["blocks_done"], stages["detect"]["blocks_total"]) == (3, 3)
     shown = morula("status", tiny_run / "run").stdout

@@ -145,14 +145,14 @@ def test_a_changed_detection_setting_keeps_the_training(tiny: Path, morula: Comm
 
 def test_a_changed_link_setting_reaches_the_baseline_too(tiny: Path, morula: Command) -> None:
     again = morula(*arguments(tiny, "--set", "candidates.max_parents=1"))
-    assert begun(again.stderr) == set(STAGES) - {"drift", "train", "detect"}
+    assert begun(again.stderr) == set(STAGES) - {"drift", "train", "detect", "blobs"}
 
 
 def test_a_changed_training_setting_runs_all_again(tiny: Path, morula: Command) -> None:
     again = morula(*arguments(tiny, "--set", "train.seed=1", "--set", "train.iterations=5"))
     assert again.returncode == 0
     assert "train-1 runs again: train.iterations 40 → 5, train.seed 0 → 1" in again.stderr
-    assert begun(again.stderr) == {"train-1", "detect-1", *STAGES} - {"drift", "baseline"}
+    assert begun(again.stderr) == {"train-1", "detect-1", *STAGES} - {"drift", "blobs", "baseline"}
 
 
 def test_changed_annotations_run_all_that_learned_from_them(tiny: Path, morula: Command) -> None:

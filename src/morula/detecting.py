@@ -109,13 +109,42 @@ def run_detection(run: RunDirectory, inputs: Inputs, search: Search, engine: Eng
 def _fix_blocks(
     run: RunDirectory, search: Search, settings: Mapping[str, object], movie: Movie, spec: NetworkSpec
 ) -> tuple[dict[str, object], BlockShape]:
-    """Return how the movie is cut, as the stage records it, and the shape of a block: as recorded, or chosen now.
+    """Return how the movie is cut, as the stage records it, and the shape of a block: as recorded, or chosen now."""
+    params = search.params
+
+    def choose() -> BlockShape:
+        memory = search.memory
+        if memory is None:
+            return choose_block_shape(movie, spec, params, find_memory(params))
+        smallest = project_smallest(movie, spec, params)
+        return choose_block_shape(movie, spec, params, Memory(max(memory.host_bytes, smallest.host_bytes)))
+
+    return recall_cutting(run, search.name, settings, {key: getattr(params, key) for key in BLOCK_SETTINGS}, choose)
+
+
+def recall_cutting(
+    run: RunDirectory,
+    name: str,
+    settings: Mapping[str, object],
+    asked: Mapping[str, object],
+    choose: Callable[[], BlockShape],
+) -> tuple[dict[str, object], BlockShape]:
+    """Return how a stage cuts the movie, as it records it, and the shape of a block: as recorded, or chosen now.
 
     What was recorded holds while nothing else has changed and nobody asks for other blocks of an unfinished stage.
+
+    Parameters
+    ----------
+    run, name
+        The run, and its stage.
+    settings
+        What the stage's results depend on.
+    asked
+        Settings that say how a movie is cut.
+    choose
+        Chooses the shape of a block.
     """
-    params, memory = search.params, search.memory
-    asked = {key: getattr(params, key) for key in BLOCK_SETTINGS}
-    known = run.store.find_stage(search.name)
+    known = run.store.find_stage(name)
     if known is not None:
         others = {key: value for key, value in known.settings.items() if key not in ("cutting", "blocks")}
         cutting = cast(dict[str, object], known.settings.get("cutting", {}))
@@ -123,12 +152,8 @@ def _fix_blocks(
         if same and (known.state == "done" or canonical_text(cutting["asked"]) == canonical_text(asked)):
             t, z, y, x = (int(length) for length in cast(list[int], cutting["shape_tzyx"]))
             return cutting, (t, z, y, x)
-    if memory is None:
-        memory = find_memory(params)
-    else:
-        memory = Memory(max(memory.host_bytes, project_smallest(movie, spec, params).host_bytes))
-    shape = choose_block_shape(movie, spec, params, memory)
-    return {"shape_tzyx": list(shape), "asked": asked}, shape
+    shape = choose()
+    return {"shape_tzyx": list(shape), "asked": dict(asked)}, shape
 
 
 def find_memory(params: DetectParams) -> Memory:

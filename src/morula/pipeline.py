@@ -1,7 +1,7 @@
 """A run from top to bottom: the stages in order, each resumable, each skipped when its results are there.
 
-    inputs -> drift -> train -> detect -> candidates -> tune -> solve -> confidence -> evaluate (and the baseline)
-           -> export -> report
+    inputs -> drift -> train -> detect -> candidates -> tune -> solve -> confidence
+           -> blobs -> baseline (to compare with) -> evaluate -> export -> report
 
 Owns the order and what each stage hands on. Every stage begins in the run directory with everything its results depend
 on; the directory decides whether it is done, goes on, or runs anew because a setting changed. Results are always read
@@ -12,26 +12,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
-from math import prod
 from pathlib import Path
 
-from morula.candidates.link import link_candidates
+from morula.comparing import find_blobs, link_blobs
 from morula.config import RunConfig, format_config, list_result_settings, plain_values
 from morula.core.graph import CandidateGraph
-from morula.core.lineages import Lineages
 from morula.core.pins import Pins
 from morula.core.progress import ProgressSink, ignore_progress
 from morula.engine.engine import Engine
 from morula.engine.serial import SerialEngine
 from morula.errors import ConfigError
 from morula.inputs import Inputs, open_inputs
-from morula.io.tracks.files import TracksWriteFormat, read_tracks, write_tracks
+from morula.io.tracks.files import TracksWriteFormat, read_tracks
 from morula.judge import assess_selection, judge_tracks
 from morula.learning import detect, learn
 from morula.linking import link
-from morula.peaks.classical import detect_blobs
 from morula.results import (
     collect_report,
     collect_versions,
@@ -42,7 +38,6 @@ from morula.results import (
 )
 from morula.solve.blocks.solve import asks_for_blocks
 from morula.solve.graph import pose_problem, solve_graph
-from morula.solve.greedy import link_greedily
 from morula.solve.params import SolveParams
 from morula.solve.problem.placing import place_pins
 from morula.solve.problem.problem import Problem
@@ -58,7 +53,8 @@ _LOG = logging.getLogger(__name__)
 
 _FORMATS: tuple[TracksWriteFormat, ...] = ("csv", "geff", "napari")
 STAGES = (
-    "drift", "train", "detect", "candidates", "tune", "solve", "confidence", "baseline", "evaluate", "export", "report",
+    "drift", "train", "detect", "candidates", "tune", "solve", "confidence", "blobs", "baseline", "evaluate",
+    "export", "report",
 )  # fmt: skip
 
 
@@ -108,7 +104,8 @@ def run_pipeline(
             "tune": partial(tune, run, inputs, config, engine or SerialEngine(), progress),
             "solve": partial(_solve, run, inputs, config, engine or SerialEngine(), progress),
             "confidence": partial(_assess, run, inputs, config),
-            "baseline": partial(_baseline, run, inputs, config, progress),
+            "blobs": partial(find_blobs, run, inputs, config, engine or SerialEngine(), progress),
+            "baseline": partial(link_blobs, run, config),
             "evaluate": partial(_evaluate, run, inputs, config),
             "export": partial(_export, run, inputs),
             "report": partial(_report, run, inputs, config),
@@ -168,28 +165,6 @@ def _assess(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:
             params, pins = read_tuned_settings(run.store, config.solve), _place_pins(graph, inputs, config)
             confidence = assess_selection(graph, selection, inputs, params, max_distance_um=reach, pins=pins)
             stage.write_confidence(confidence, summary={"amount": graph.nodes.n, "unit": "detections"})
-
-
-def _baseline(run: RunDirectory, inputs: Inputs, config: RunConfig, progress: ProgressSink) -> None:
-    """Track with image blobs and greedy linking: what the report compares with."""
-    output = run.paths.exports / "baseline.csv"
-    settings = {
-        "blob_sigma_um": config.train.blob_sigma_um,
-        "window_um": config.detect.window_um,
-        "candidates": plain_values(config.candidates),
-        "inputs": inputs.identify("movie"),
-    }
-    with run.stage("baseline", settings, outputs=[output]) as stage:
-        if not stage.done:
-            detections = detect_blobs(
-                inputs.movie, sigma_um=config.train.blob_sigma_um, window_um=config.detect.window_um, progress=progress
-            )
-            simple = replace(config.candidates, allow_unlinkable=True, flow_neighbours=0)
-            graph = link_candidates(detections, simple)
-            selection = link_greedily(graph, max_distance_um=config.candidates.max_distance_um)
-            output.parent.mkdir(exist_ok=True)
-            write_tracks(Lineages.from_selection(graph, selection).tracks, output, format="csv", overwrite=True)
-            stage.finish({"amount": prod(inputs.movie.shape) / 1e6, "unit": "megavoxels"})
 
 
 def _evaluate(run: RunDirectory, inputs: Inputs, config: RunConfig) -> None:

@@ -26,7 +26,7 @@ def test_a_movie_is_planned_with_rates_timed_on_the_spot(tiny_embryo: Path, moru
     made = morula("plan", tiny_embryo / "run.toml", "--json", "--workers", 2)
     assert made.returncode == 0, made.stderr
     plan = json.loads(made.stdout)
-    assert {stages(plan)[name]["source"] for name in ("drift", "train", "detect", "baseline")} == {"timed here"}
+    assert {stages(plan)[name]["source"] for name in ("drift", "train", "detect", "blobs")} == {"timed here"}
     assert all(stage["work_s"] > 0 for stage in plan["stages"])
     assert 30 < plan["detections"] < 200
     assert plan["cluster"]["workers"] == 1

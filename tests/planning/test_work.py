@@ -77,6 +77,17 @@ def test_blocks_of_the_solver_see_more_than_they_answer_for_and_need_less_memory
     assert blocks.memory_bytes < whole.memory_bytes
 
 
+def test_blobs_are_sought_in_blocks_that_fit_the_memory_of_a_worker() -> None:
+    small = replace(CONFIG, detect=replace(CONFIG.detect, memory_gib=640e6 / 2**30 + 0.003, block_megavoxels=8.0))
+    blocks = plan(small)["blobs"]
+    assert plan()["blobs"].blocks == 3  # ten frames, four in a block
+    assert plan()["blobs"].amount == pytest.approx(2.7)
+    assert blocks.blocks == 12
+    assert blocks.amount > 3.0
+    assert 640e6 < blocks.memory_bytes <= 640e6 + 0.003 * 2**30
+    assert blocks.reading.read_bytes > plan()["blobs"].reading.read_bytes == 2 * 2.7e6
+
+
 def test_mirror_images_are_four_times_the_work() -> None:
     mirrored = replace(CONFIG, detect=replace(CONFIG.detect, mirrored=True))
     assert plan(mirrored)["detect"].amount == 4 * plan()["detect"].amount

@@ -13,7 +13,7 @@ from morula.detect.params import DetectParams
 from morula.errors import ConfigError
 from morula.network.spec import NetworkSpec
 
-_PROGRAM_BYTES = 640e6
+PROGRAM_BYTES = 640e6
 """The program with its libraries, and what these keep for themselves."""
 
 _FLOAT_BYTES = 4
@@ -84,8 +84,8 @@ def project_memory(seen_vox: float, spec: NetworkSpec, params: DetectParams, *, 
     """
     frames, network = seen_vox * _frame_bytes(spec), seen_vox * _network_bytes(spec, params)
     if on_card:
-        return Memory(_PROGRAM_BYTES + frames, network)
-    return Memory(_PROGRAM_BYTES + frames + network)
+        return Memory(PROGRAM_BYTES + frames, network)
+    return Memory(PROGRAM_BYTES + frames + network)
 
 
 def fit_megavoxels(memory: Memory, spec: NetworkSpec, params: DetectParams) -> float:
@@ -96,12 +96,12 @@ def fit_megavoxels(memory: Memory, spec: NetworkSpec, params: DetectParams) -> f
     ConfigError
         If the memory does not even hold the program.
     """
-    spare = memory.host_bytes - _PROGRAM_BYTES
+    spare = memory.host_bytes - PROGRAM_BYTES
     if spare <= 0:
         raise ConfigError(
             "detection has too little memory.",
             measured=f"{memory.host_bytes / 2**30:.2f} GiB for a worker; the program alone takes "
-            f"{_PROGRAM_BYTES / 2**30:.2f} GiB",
+            f"{PROGRAM_BYTES / 2**30:.2f} GiB",
             fix="set detect.memory_gib to what a worker may use, or use a machine with more memory",
         )
     frames, network = _frame_bytes(spec), _network_bytes(spec, params)

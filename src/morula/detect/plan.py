@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 
 from morula.core.blocks import Block, tile_blocks
+from morula.core.cutting import Cuts, choose_lengths, list_cuts
 from morula.core.movie import Movie
 from morula.detect.foreground import choose_cell_vox, find_reach_vox
 from morula.detect.memory import Memory, fit_megavoxels, project_memory
@@ -20,14 +19,6 @@ from morula.network.spec import NetworkSpec
 BlockShape = tuple[int, int, int, int]
 
 _ONE_VOXEL = 1.01  # a little more than one, so that rounding does not lose the neighbour
-
-
-class _Cuts(NamedTuple):
-    """Ways to cut one axis: length of a write region, most voxels one block sees, voxels all blocks see together."""
-
-    write: np.ndarray
-    most: np.ndarray
-    all: np.ndarray
 
 
 def plan_blocks(movie: Movie, spec: NetworkSpec, params: DetectParams, memory: Memory | None = None) -> list[Block]:
@@ -64,12 +55,11 @@ def choose_block_shape(
         budget = params.block_megavoxels
     elif memory is not None:
         budget = fit_megavoxels(memory, spec, params)
-    z, y, x = (_list_cuts(movie, spec, params, axis) for axis in range(3))
-    seen, work = (reduce(np.multiply.outer, sides) / 1e6 for sides in ((z.most, y.most, x.most), (z.all, y.all, x.all)))
-    if seen.min() > budget:
-        raise _too_small(float(seen.min()), movie, spec, params, memory)
-    best = np.unravel_index(int(np.argmin(np.where(seen <= budget, work, np.inf))), work.shape)
-    depth, height, width = (int(cuts.write[i]) for cuts, i in zip((z, y, x), best, strict=True))
+    axes = [_list_cuts(movie, spec, params, axis) for axis in range(3)]
+    lengths = choose_lengths(axes, budget)
+    if lengths is None:
+        raise _too_small(prod(float(cuts.most.min()) for cuts in axes) / 1e6, movie, spec, params, memory)
+    depth, height, width = lengths
     return params.block_frames, depth, height, width
 
 
@@ -140,19 +130,9 @@ def _halo_vox(movie: Movie, spec: NetworkSpec, params: DetectParams) -> np.ndarr
     return halo
 
 
-def _list_cuts(movie: Movie, spec: NetworkSpec, params: DetectParams, axis: int) -> _Cuts:
-    """List the ways to cut an axis into parts of about equal length, longest first."""
-    stride, trim = spec.total_stride[axis], spec.trim_vox[axis]
-    halo, size = int(_halo_vox(movie, spec, params)[axis]), movie.shape[axis + 1]
-    strides = -(-size // stride)
-    write = np.unique(-(-strides // np.arange(1, strides + 1)))[::-1] * stride
-    most, total = [], []
-    for length in write.tolist():
-        start = np.arange(0, size, length)
-        seen = np.minimum(start + length + halo, strides * stride) - np.maximum(start - halo, 0) + 2 * trim
-        most.append(seen.max())
-        total.append(seen.sum())
-    return _Cuts(write, np.array(most, np.float64), np.array(total, np.float64))
+def _list_cuts(movie: Movie, spec: NetworkSpec, params: DetectParams, axis: int) -> Cuts:
+    halo = int(_halo_vox(movie, spec, params)[axis])
+    return list_cuts(movie.shape[axis + 1], spec.total_stride[axis], halo, spec.trim_vox[axis])
 
 
 def _too_small(

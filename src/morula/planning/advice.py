@@ -11,7 +11,7 @@ from morula.planning.work import Subject
 
 _WASTEFUL = 2.0
 _MOST_SHARE = 0.3
-_GRAPH_STAGES = ("candidates", "tune", "solve", "confidence")
+_GRAPH_STAGES = ("candidates", "tune", "solve", "confidence", "baseline")
 _CONTEXT_FRAMES = 5
 
 
@@ -77,7 +77,7 @@ def _name_graph(subject: Subject, stages: Sequence[StagePlan], memory_bytes: flo
 
 def _name_frames(stages: Sequence[StagePlan], memory_bytes: float) -> Iterator[str]:
     for stage in stages:
-        if stage.stage in ("baseline", "drift") and stage.memory_bytes > memory_bytes:
+        if stage.stage == "drift" and stage.memory_bytes > memory_bytes:
             yield (
                 f"{stage.stage} needs about {stage.memory_bytes / 1e9:.0f} GB, for it looks at whole frames; this "
                 f"machine has {memory_bytes / 1e9:.0f} GB."
@@ -93,8 +93,3 @@ def _name_floor(stages: Sequence[StagePlan], cluster: Cluster) -> Iterator[str]:
         f"{cluster.alone_s / 3600:.1f} h are work of one process that more workers do not shorten, "
         f"{longest.work_s / 3600:.1f} h of them {longest.stage}."
     )
-    if longest.stage == "baseline":
-        yield (
-            "The baseline is there for comparison only: `morula run --until confidence`, then `morula export`, does "
-            "without."
-        )

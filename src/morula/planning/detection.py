@@ -6,6 +6,7 @@ blocks see is the product of what these see.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -21,7 +22,7 @@ _MEGA = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class DetectionGrid:
+class BlockGrid:
     """The blocks of a movie.
 
     Parameters
@@ -47,12 +48,12 @@ class DetectionGrid:
 
     @property
     def megavoxels(self) -> float:
-        """Megavoxels the network is shown in all blocks, each frame it answers for counted once."""
+        """Megavoxels seen in all blocks, each frame they answer for counted once."""
         return self.shape[0] * prod(sum(lengths) for lengths in self._lengths()) / _MEGA
 
     @property
     def largest_megavoxels(self) -> float:
-        """Megavoxels of one frame that the largest block shows to the network at once."""
+        """Megavoxels of one frame that the largest block sees at once."""
         return prod(max(lengths) for lengths in self._lengths()) / _MEGA
 
     def count_reading(self, chunk: tuple[int, int, int, int], voxel_bytes: int) -> Reading:
@@ -60,7 +61,7 @@ class DetectionGrid:
         return count_reading(self.seen, self.shape, chunk, voxel_bytes)
 
     def count_seen(self, block: Block) -> float:
-        """Return the megavoxels the network is shown in one block."""
+        """Return the megavoxels seen in one block."""
         sides = zip(block.read[1:], self.shape[1:], self.trim_vox, strict=True)
         frames = block.write[0].stop - block.write[0].start
         return float(frames * prod(_length((side.start, side.stop), n, trim) for side, n, trim in sides)) / _MEGA
@@ -77,7 +78,7 @@ class DetectionGrid:
         return [[_length(interval, size, trim) for interval in along] for along, size, trim in sides]
 
 
-def cut_for_detection(movie: Movie, spec: NetworkSpec, params: DetectParams) -> DetectionGrid:
+def cut_for_detection(movie: Movie, spec: NetworkSpec, params: DetectParams) -> BlockGrid:
     """Cut a movie as detection would.
 
     Raises
@@ -85,10 +86,15 @@ def cut_for_detection(movie: Movie, spec: NetworkSpec, params: DetectParams) -> 
     ConfigError
         If even the smallest block is larger than the settings or this machine's memory allow.
     """
-    blocks = plan_blocks(movie, spec, params, find_memory(params))
+    return lay_out_grid(plan_blocks(movie, spec, params, find_memory(params)), movie, spec.frames_around, spec.trim_vox)
+
+
+def lay_out_grid(
+    blocks: Sequence[Block], movie: Movie, frames_around: int = 0, trim_vox: tuple[int, int, int] = (0, 0, 0)
+) -> BlockGrid:
+    """Describe the blocks of a movie by what they see along each axis."""
     seen = tuple(tuple(sorted({(b.read[axis].start, b.read[axis].stop) for b in blocks})) for axis in range(4))
-    middle = blocks[len(blocks) // 2]
-    return DetectionGrid(len(blocks), middle, seen, spec.frames_around, movie.shape, spec.trim_vox)
+    return BlockGrid(len(blocks), blocks[len(blocks) // 2], seen, frames_around, movie.shape, trim_vox)
 
 
 def _length(interval: Interval, size: int, trim: int) -> int:

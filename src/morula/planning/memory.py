@@ -19,7 +19,7 @@ def project_graph_memory(detections: float) -> float:
 
 
 def project_frame_memory(frame_voxels: float) -> float:
-    """Return the bytes of a process that looks for blobs in whole frames: the baseline."""
+    """Return the bytes of a process that looks for blobs in whole frames, or in as much as the drift is measured on."""
     return _PROCESS + _BLOBS_PER_VOXEL * frame_voxels
 
 

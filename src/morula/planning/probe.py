@@ -12,16 +12,18 @@ from dataclasses import replace
 from math import prod
 from pathlib import Path
 
+from morula.comparing import outline_search
 from morula.core.blocks import Block
 from morula.core.movie import Movie
 from morula.detect.predict import detect_block
 from morula.errors import MovieError
+from morula.measure.blobs import measure_blob_search
 from morula.measure.stabilise import choose_boxes, measure_movie_drift
 from morula.network.build import build_network
 from morula.network.device import choose_device
 from morula.network.intensity import IntensityRange, measure_intensity
 from morula.network.model import Model, load_model
-from morula.peaks.classical import detect_blobs
+from morula.peaks.classical import BlobSearch, cut_for_blobs, find_block_blobs
 from morula.planning.rates import Rate
 from morula.planning.stand_in import cut_excerpt
 from morula.planning.work import MEGA, Subject
@@ -29,7 +31,7 @@ from morula.planning.work import MEGA, Subject
 _LOG = logging.getLogger(__name__)
 _EXCERPT_FRAMES, _EXCERPT_MEGAVOXELS = 4, 8.0
 _BLOCK_MEGAVOXELS = 12.0
-_THRESHOLD_FRAMES = 8
+_SAMPLES, _SAMPLE_MEGAVOXELS = 8, 16.0  # at most, see measure.samples
 _UNTRAINED_THRESHOLD = 0.9  # what a network says that learned nothing is no detection
 SOURCE = "timed here"
 
@@ -56,19 +58,23 @@ def time_drift(subject: Subject) -> Rate:
     return Rate(time_work(measure) / (voxels / MEGA), source=SOURCE)
 
 
-def time_baseline(subject: Subject) -> Rate:
-    """Time looking for blobs in a few frames; per megavoxel, and once for the threshold, sought in eight frames."""
+def time_blobs(subject: Subject) -> Rate:
+    """Time looking for blobs in a few frames; per megavoxel, and once for the threshold, sought in eight samples."""
     some = cut_excerpt(subject.movie, _EXCERPT_FRAMES, _EXCERPT_MEGAVOXELS)
-    sigma, window = subject.config.train.blob_sigma_um, subject.config.detect.window_um
+    outline = outline_search(subject.config)
+    blocks = cut_for_blobs(some, outline, some.shape)
 
-    def look(threshold: float | None) -> float:
-        return time_work(lambda: detect_blobs(some, sigma_um=sigma, window_um=window, threshold=threshold))
+    def measure() -> BlobSearch:
+        return measure_blob_search(some, sigma_um=outline.sigma_um, window_um=outline.window_um)
 
-    look(0.0)
-    seeking_s, both_s = look(0.0), look(None)
-    voxels = prod(some.shape) / MEGA
-    sampled = min(_THRESHOLD_FRAMES, subject.movie.n_frames) * prod(subject.movie.shape[1:]) / MEGA
-    return Rate(max(both_s - seeking_s, 0.1 * both_s) / voxels, seeking_s / voxels * sampled, SOURCE)
+    search, voxels = measure(), prod(some.shape) / MEGA
+
+    def look() -> None:
+        for block in blocks:
+            find_block_blobs(block, movie=some, search=search)
+
+    sampled = min(_SAMPLES, subject.movie.n_frames) * min(prod(subject.movie.shape[1:]) / MEGA, _SAMPLE_MEGAVOXELS)
+    return Rate(time_work(look) / voxels, time_work(measure) / voxels * sampled, SOURCE)
 
 
 def time_detection(subject: Subject, weights: Path | None) -> Rate:

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 RateName = Literal[
-    "drift", "train", "detect", "candidates", "tune", "solve", "confidence", "baseline", "evaluate", "export", "report"
+    "drift",
+    "train",
+    "detect",
+    "candidates",
+    "tune",
+    "solve",
+    "confidence",
+    "blobs",
+    "baseline",
+    "evaluate",
+    "export",
+    "report",
 ]
 
 
@@ -41,6 +52,7 @@ USUAL: Rates = {
     "tune": Rate(7.0e-4),
     "solve": Rate(5.0e-5),
     "confidence": Rate(8.0e-5),
+    "baseline": Rate(6.0e-5),
     "evaluate": Rate(1.5e-5),
     "export": Rate(1.0e-4),
     "report": Rate(1.0e-4),

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-import numpy as np
-
+from morula.comparing import project_worker_memory
 from morula.config import RunConfig
 from morula.core.movie import Movie
 from morula.detect.memory import project_memory
@@ -19,8 +18,9 @@ from morula.measure.stabilise import choose_boxes
 from morula.network.spec import NetworkSpec
 from morula.pipeline import STAGES
 from morula.planning import memory
+from morula.planning.blobs import cut_for_baseline
 from morula.planning.contents import Contents
-from morula.planning.detection import DetectionGrid
+from morula.planning.detection import BlockGrid
 from morula.planning.rates import RateName
 from morula.planning.reading import Reading
 from morula.planning.solver_blocks import SolverBlocks, lay_out_blocks
@@ -85,7 +85,7 @@ class Subject:
     chunk: tuple[int, int, int, int]
     config: RunConfig
     spec: NetworkSpec
-    grid: DetectionGrid
+    grid: BlockGrid
     contents: Contents
 
     @property
@@ -105,7 +105,7 @@ def list_work(subject: Subject, until: str = "report") -> list[Work]:
     if until not in STAGES:
         raise ConfigError(f"there is no stage '{until}'.", fix=f"one of {', '.join(STAGES)}")
     parts: Sequence[Callable[[Subject], list[Work]]] = (
-        _measure_drift, _train, _detect, _link, _tune, _solve, _judge_and_write,
+        _measure_drift, _train, _detect, _link, _tune, _solve, _assess, _find_blobs, _judge_and_write,
     )  # fmt: skip
     work = [one for part in parts for one in part(subject)]
     last = STAGES.index(until)
@@ -183,15 +183,23 @@ def _solve(subject: Subject) -> list[Work]:
     return [Work("solve", "solve", seen, "detections", needed, blocks=len(solver.plan.blocks), solver=solver)]
 
 
+def _assess(subject: Subject) -> list[Work]:
+    n = subject.contents.detections
+    return [Work("confidence", "confidence", n, "detections", memory.project_graph_memory(n))]
+
+
+def _find_blobs(subject: Subject) -> list[Work]:
+    grid = cut_for_baseline(subject.movie, subject.config)
+    reading = grid.count_reading(subject.chunk, subject.voxel_bytes)
+    needed = project_worker_memory(grid.largest_megavoxels * MEGA)
+    return [Work("blobs", "blobs", grid.megavoxels, "megavoxels seen", needed, reading, blocks=grid.n_blocks)]
+
+
 def _judge_and_write(subject: Subject) -> list[Work]:
-    n, movie = subject.contents.detections, subject.movie
-    voxels = prod(movie.shape)
-    whole = Reading(float(voxels * subject.voxel_bytes), float(voxels * subject.voxel_bytes))
-    frame = memory.project_frame_memory(float(np.prod(movie.shape[1:])))
+    n = subject.contents.detections
     graph = memory.project_graph_memory(n)
     return [
-        Work("confidence", "confidence", n, "detections", graph),
-        Work("baseline", "baseline", voxels / MEGA, "megavoxels", frame, whole),
+        Work("baseline", "baseline", n, "detections", graph),
         Work("evaluate", "evaluate", n, "detections", graph),
         Work("export", "export", n, "detections", graph),
         Work("report", "report", n, "detections", graph),
