@@ -22,10 +22,10 @@ test: $(VENV)/ready ## the suite, a few minutes on two cores
 long: $(VENV)/ready ## tests that take minutes each
 	$(BIN)/python -m pytest -n 2 -q -m long
 
-proof: $(VENV)/ready ## ten thousand damaged files per reader, the long tests, and 52 kills (docs/proof.md)
+proof: $(VENV)/ready ## ten thousand damaged files per reader, the long tests, and 56 kills (docs/proof.md)
 	MORULA_MUTATIONS=10000 $(BIN)/python -m pytest -n 2 -q tests/io
 	mkdir -p build && rm -f build/kills.jsonl
-	MORULA_KILLS=52 MORULA_KILLS_FILE=$(CURDIR)/build/kills.jsonl $(BIN)/python -m pytest -n 2 -q -m long
+	MORULA_KILLS=56 MORULA_KILLS_FILE=$(CURDIR)/build/kills.jsonl $(BIN)/python -m pytest -n 2 -q -m long
 	$(BIN)/python tests/proof/tell_kills.py build/kills.jsonl
 
 lint: $(VENV)/ready ## style, types (of the benchmarks, too) and import arrows

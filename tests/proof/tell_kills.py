@@ -16,8 +16,8 @@ from pathlib import Path
 
 VICTIMS = {"worker": "a worker", "scheduler": "the scheduler", "run": "the run", "postgres": "PostgreSQL"}
 STAGES = (
-    "start", "drift", "train-1", "detect-1", "train", "detect", "candidates", "tune", "solve", "confidence", "baseline",
-    "evaluate", "export", "report",
+    "start", "drift", "train-1", "detect-1", "train", "detect", "candidates", "tune", "solve", "confidence", "blobs",
+    "baseline", "evaluate", "export", "report",
 )  # fmt: skip
 
 

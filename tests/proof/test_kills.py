@@ -1,6 +1,6 @@
 """Kill -9 a worker, the scheduler, the run and PostgreSQL in every stage: run again, and nothing is lost or doubled.
 
-A seed chooses the stage, the victim and the moment; 52 seeds aim at every victim in every stage once. MORULA_KILLS says
+A seed chooses the stage, the victim and the moment; 56 seeds aim at every victim in every stage once. MORULA_KILLS says
 how many, 10 if it says nothing: each of the first ten stages once. The outcome of each is appended to the file that
 MORULA_KILLS_FILE names; `tell_kills.py` makes a table of it.
 """
@@ -29,8 +29,8 @@ pytestmark = pytest.mark.long
 StartRun = Callable[..., Running]
 
 STAGES = (
-    "drift", "train-1", "detect-1", "train", "detect", "candidates", "tune", "solve", "confidence", "baseline",
-    "evaluate", "export", "report",
+    "drift", "train-1", "detect-1", "train", "detect", "candidates", "tune", "solve", "confidence", "blobs",
+    "baseline", "evaluate", "export", "report",
 )  # fmt: skip
 VICTIMS = ("worker", "scheduler", "run", "postgres")
 SAID = {
@@ -112,7 +112,8 @@ def last_stage(said: str) -> str:
 
 def strike(scene: Scene, folder: Path, undisturbed: Path, seed: int) -> Kill:
     """Run, kill somebody in the middle, and see how the run takes it."""
-    rng, wanted, victim = random.Random(seed), STAGES[seed % len(STAGES)], VICTIMS[seed % len(VICTIMS)]
+    lap, at = divmod(seed, len(STAGES))
+    rng, wanted, victim = random.Random(seed), STAGES[at], VICTIMS[(at + lap) % len(VICTIMS)]
     store = "postgres" if victim == "postgres" else rng.choice(["postgres", "sqlite"])
     (seconds,) = (stage.seconds for stage in read_status(undisturbed / "run").stages if stage.name == wanted)
     for _ in range(8):  # short stages are over soon, and the run with them
