@@ -42,14 +42,14 @@ def test_a_usual_embryo_gets_the_settings_that_worked_on_such_embryos():
     assert derived.peak_window_um == 2.5
     assert derived.blob_sigma_um == 1.5
     assert derived.max_distance_um == 5.4
-    assert derived.sister_distance_um == 6.4
+    assert derived.sister_distance_um == (4.5, 6.4)
     assert derived.warnings == ()
 
 
 def test_the_more_daughters_are_annotated_the_less_is_added_to_their_distance():
     few, many = (replace(EMBRYO.motion, sisters_um=(4.0,) * n) for n in (1, 25))
-    assert derive_settings(replace(EMBRYO, motion=few), VOXEL).sister_distance_um == 5.6
-    assert derive_settings(replace(EMBRYO, motion=many), VOXEL).sister_distance_um == 4.3
+    assert derive_settings(replace(EMBRYO, motion=few), VOXEL).sister_distance_um == (4.0, 5.6)
+    assert derive_settings(replace(EMBRYO, motion=many), VOXEL).sister_distance_um == (4.0, 4.3)
 
 
 def test_without_annotated_daughters_their_distance_is_unknown():
@@ -76,15 +76,9 @@ def test_all_lengths_scale_with_the_unit(factor):
         motion=Motion(1.0 * factor, 2.5 * factor, 2.2 * factor, 4.4 * factor, (4.0 * factor, 5.0 * factor), None),
     )
     one, other = derive_settings(EMBRYO, VOXEL), derive_settings(scaled, np.array(VOXEL) * factor)
-    for name in (
-        "mask_radius_um",
-        "peak_window_um",
-        "match_distance_um",
-        "blob_sigma_um",
-        "max_distance_um",
-        "sister_distance_um",
-    ):
-        assert getattr(other, name) == pytest.approx(getattr(one, name) * factor, rel=0.1)
+    names = ("mask_radius_um", "peak_window_um", "match_distance_um", "blob_sigma_um", "max_distance_um")
+    for name in (*names, "sister_distance_um"):
+        assert getattr(other, name) == pytest.approx(np.multiply(getattr(one, name), factor), rel=0.1)
 
 
 @settings(max_examples=100, deadline=None)

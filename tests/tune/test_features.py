@@ -15,7 +15,7 @@ from morula.tune.weights import WEIGHTS
 
 ODD = SolveParams(
     node_constant=3.1, node_score_weight=-17.0, edge_distance_weight=1.3, start_cost=7.0, division_cost=4.0,
-    division_score_weight=-1.5, sister_distance_um=6.0, end_cost=2.5, skip_cost=1.7, free_border_um=1.0,
+    division_score_weight=-1.5, sister_distance_um=(6.0, 9.0), end_cost=2.5, skip_cost=1.7, free_border_um=1.0,
 )  # fmt: skip
 EXTENT = np.array([28.0, 28.0, 28.0])
 

@@ -51,7 +51,7 @@ class DerivedSettings:
     max_distance_um
         Candidate links reach this far from a cell's predicted earlier position.
     sister_distance_um
-        Daughters lie at most this far apart in their first frame; None where no division is annotated.
+        How far daughters lie apart in their first frame, typically and at most; None where no division is annotated.
     reasons
         For each of these names, one sentence with the figures it comes from.
     warnings
@@ -66,7 +66,7 @@ class DerivedSettings:
     blob_sigma_um: float
     blob_threshold: float
     max_distance_um: float
-    sister_distance_um: float | None
+    sister_distance_um: tuple[float, float] | None
     reasons: Mapping[str, str]
     warnings: tuple[str, ...]
 
@@ -103,7 +103,7 @@ def derive_settings(measured: Measurements, voxel_size_um: Sequence[float] | Flo
         blob_sigma_um=_rounded(measured.blob_sigma_um),
         blob_threshold=_rounded(measured.blob_threshold),
         max_distance_um=_rounded(reach),
-        sister_distance_um=_rounded(sisters[-1] * (1 + _BEYOND_SISTERS / len(sisters) ** 0.5)) if sisters else None,
+        sister_distance_um=_derive_sisters(sisters),
         reasons={
             "nucleus_radius_um": f"1.4 half-widths ({deep:.1f} µm along z, {wide:.1f} µm across)",
             "target_sigma_um": f"0.45 of the half-width ({deep:.1f} µm along z, {wide:.1f} µm across), at most 0.13 of "
@@ -118,8 +118,8 @@ def derive_settings(measured: Measurements, voxel_size_um: Sequence[float] | Flo
             "blob_threshold": "from the response at annotated points and the split between noise and nuclei, "
             f"{measured.nuclei_per_frame:.0f} nuclei per frame",
             "max_distance_um": reach_reason,
-            "sister_distance_um": f"daughters just born lie {max(sisters, default=0):.1f} µm apart or less "
-            f"({len(sisters)} annotated pairs; the more, the smaller the margin)",
+            "sister_distance_um": f"median of {len(sisters)} annotated pairs of daughters just born, and somewhat more "
+            f"than the largest, {max(sisters, default=0):.1f} µm; the more pairs, the less is added",
         },
         warnings=_list_warnings(measured, reach),
     )
@@ -140,6 +140,14 @@ def _derive_reach(measured: Measurements, spacing: float) -> tuple[float, str]:
         f"drift{daughters}), at least {least:.2g} and at most {most:.2g} µm: 0.6 and 1.5 times the spacing of nuclei"
     )
     return float(np.clip(wanted, least, most)), reason
+
+
+def _derive_sisters(distances_um: Sequence[float]) -> tuple[float, float] | None:
+    """The median, and what the largest of so few can be taken to stand for."""
+    if not distances_um:
+        return None
+    margin = 1 + _BEYOND_SISTERS / len(distances_um) ** 0.5
+    return _rounded(float(np.median(distances_um))), _rounded(margin * max(distances_um))
 
 
 def _list_warnings(measured: Measurements, reach: float) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveFloat
 from pydantic.dataclasses import dataclass
 
+from morula.errors import ConfigError
+
 
 @dataclass(
     frozen=True,
@@ -50,10 +52,11 @@ class SolveParams:
     2023; without effect where detections have no division scores. The default made the fewest errors on simulated
     scores after learning, and fewer than 0 and −2 on a rendered embryo (design/0026)."""
 
-    sister_distance_um: float | None = Field(default=None, gt=0)
-    """How far apart, in µm, daughters lie at most in their first frame. A division that would take two cells further
-    apart costs more, up to what the next pair of daughters would (design/0036). None where nobody knows: any two
-    cells within reach may be daughters. `morula init` takes it from the annotated divisions."""
+    sister_distance_um: tuple[PositiveFloat, PositiveFloat] | None = None
+    """How far apart, in µm, daughters lie in their first frame: typically, and at most. A division into two cells at
+    the typical distance or nearer is 1.5 µm cheaper, further apart it is dearer, up to what the next pair of daughters
+    would cost (design/0036). None where nobody knows: any two cells within reach may be daughters. `morula init` takes
+    it from the annotated divisions."""
 
     end_cost: float = Field(default=0.0, allow_inf_nan=False)
     """Cost of a track that ends before the last frame that has detections (0 in the paper). A cell that dies, leaves or
@@ -113,3 +116,11 @@ class SolveParams:
     formulation: Literal["tight", "paper"] = "tight"
     """How the problem is written for the solver: "tight" (its relaxation is nearly always integral) or "paper" (as
     printed in Malin-Mayor et al. 2023). Both have the same optimum."""
+
+    def __post_init__(self) -> None:
+        if self.sister_distance_um is not None and self.sister_distance_um[0] >= self.sister_distance_um[1]:
+            raise ConfigError(
+                f"solve.sister_distance_um = {list(self.sister_distance_um)} is no typical and largest distance.",
+                cause="the second number has to be larger than the first",
+                fix="measure them with `morula init`, or leave the setting out",
+            )

@@ -14,28 +14,35 @@ import numpy as np
 from morula.core.columns import FloatArray
 from morula.core.graph import CandidateGraph
 
+_TYPICAL_PAYS = 1.5
+"""What daughters at their typical distance speak for a division, in µm of link distance."""
+
+_LARGEST_COSTS = 4.0
+"""What the largest distance costs more than the typical one, µm; in between it grows with the square."""
+
 _UM_PER_UM = 30.0
-"""Price of each µm by which two daughters lie too far apart, in µm of link distance: nearly a prohibition."""
+"""Price of each µm beyond the largest distance: nearly a prohibition."""
 
 _jit = numba.njit(cache=True, error_model="numpy")
 
 
-def price_distant_sisters(graph: CandidateGraph, sister_distance_um: float | None) -> FloatArray:
-    """Return by how much the division of each cell is dearer because daughters lie near each other.
+def price_distant_sisters(graph: CandidateGraph, sister_distance_um: tuple[float, float] | None) -> FloatArray:
+    """Return by how much the division of each cell is dearer, or cheaper, because daughters lie near each other.
 
     Parameters
     ----------
     graph
         Candidate graph.
     sister_distance_um
-        How far apart daughters just born lie at most, µm; None if nobody knows.
+        How far apart daughters just born lie typically and at most, µm; None if nobody knows.
 
     Returns
     -------
     price
-        ``min(d_a + d_b + 30 · max(0, |a − b| − limit)) − min(d_a + d_b)`` over the pairs a, b of a cell's candidate
-        children, d being the distances of their links; 0 where there are fewer than two. In µm of link distance, never
-        negative, shape (n,).
+        ``min(d_a + d_b + p(|a − b|)) − min(d_a + d_b) − 1.5`` over the pairs a, b of a cell's candidate children, d
+        being the distances of their links; the price p of their distance is 0 up to the typical one, grows with the
+        square to 4 at the largest, and by 30 for each µm beyond. 0 where there are fewer than two, or nobody knows. In
+        µm of link distance, shape (n,).
 
     Examples
     --------
@@ -43,8 +50,8 @@ def price_distant_sisters(graph: CandidateGraph, sister_distance_um: float | Non
     >>> places = np.array([[0, 0, 0], [0, 0, -3], [0, 0, 3], [0, 0, 12.0]])
     >>> nodes = Detections(t=[0, 1, 1, 1], zyx_um=places, score=np.ones(4), movement_um=np.zeros((4, 3)))
     >>> graph = CandidateGraph(nodes=nodes, edges=[[0, 1], [0, 2], [0, 3]], distance_um=[1.0, 4.0, 2.0])
-    >>> price_distant_sisters(graph, 7.0).tolist()  # the nearest two lie 15 µm apart: the next two are 2 µm dearer
-    [2.0, 0.0, 0.0, 0.0]
+    >>> price_distant_sisters(graph, (6.0, 8.0)).tolist()  # the nearest two lie 15 µm apart: the next are 2 µm dearer
+    [0.5, 0.0, 0.0, 0.0]
     """
     n = graph.nodes.n
     price = np.zeros(n)
@@ -53,12 +60,13 @@ def price_distant_sisters(graph: CandidateGraph, sister_distance_um: float | Non
     by_parent = np.argsort(graph.edges[:, 0], kind="stable")
     first = np.searchsorted(graph.edges[by_parent, 0], np.arange(n + 1))
     child, distance = graph.edges[by_parent, 1], graph.distance_um[by_parent]
-    _compare_pairs(first, child, distance, np.ascontiguousarray(graph.nodes.zyx_um), sister_distance_um, price)
+    typical, largest = sister_distance_um
+    _compare_pairs(first, child, distance, np.ascontiguousarray(graph.nodes.zyx_um), typical, largest, price)
     return price
 
 
 @_jit
-def _compare_pairs(first, child, distance, zyx, limit, price):
+def _compare_pairs(first, child, distance, zyx, typical, largest, price):
     """Write for each node by how much its cheapest pair of children costs more with the price on their distance."""
     for v in range(len(price)):
         least = near = np.inf
@@ -68,7 +76,10 @@ def _compare_pairs(first, child, distance, zyx, limit, price):
                 squared = 0.0
                 for axis in range(3):
                     squared += (zyx[child[a], axis] - zyx[child[b], axis]) ** 2
+                apart = np.sqrt(squared)
+                share = min(max(apart - typical, 0.0) / (largest - typical), 1.0)
+                beyond = max(apart - largest, 0.0)
                 least = min(least, both)
-                near = min(near, both + _UM_PER_UM * max(0.0, np.sqrt(squared) - limit))
+                near = min(near, both + _LARGEST_COSTS * share * share + _UM_PER_UM * beyond)
         if least < np.inf:
-            price[v] = near - least
+            price[v] = near - least - _TYPICAL_PAYS
