@@ -16,16 +16,17 @@ from morula.candidates.votes import (
 
 
 @numba.njit
-def _look(bins, places, reach):
+def _look(bins, places):
     """What `find_closest`, which is for compiled code, returns at each place."""
     rows, squared = np.empty(len(places), np.int64), np.empty(len(places))
     for n in range(len(places)):
-        rows[n], squared[n] = find_closest(bins, places[n, 0], places[n, 1], places[n, 2], reach)
+        rows[n], squared[n] = find_closest(bins, places[n, 0], places[n, 1], places[n, 2])
     return rows, squared
 
 
-def _assert_closest(points, places, reach, bins):
-    rows, squared = _look(bins, places, reach)
+def _assert_closest(points, places, reach):
+    bins = sort_into_bins(points, reach)
+    rows, squared = _look(bins, places)
     apart = ((places[:, None] - points) ** 2).sum(axis=2)
     found = rows >= 0
     assert squared == pytest.approx(np.minimum(apart.min(axis=1), reach**2), rel=1e-9, abs=1e-12)
@@ -45,7 +46,7 @@ def test_the_point_closest_to_any_place_is_found_as_by_brute_force(seed, count, 
     rng = np.random.default_rng(seed)
     points = corner + rng.uniform(0, extent, (count, 3))
     places = points[rng.integers(0, count, 80)] + rng.normal(0, 1.0, (80, 3))
-    _assert_closest(points, places, 1.3 * share, sort_into_bins(points, 1.3))
+    _assert_closest(points, places, 1.3 * share)
 
 
 coordinates = st.lists(st.tuples(*[st.integers(-3, 3)] * 3), min_size=1, max_size=12)
@@ -55,20 +56,20 @@ coordinates = st.lists(st.tuples(*[st.integers(-3, 3)] * 3), min_size=1, max_siz
 @given(points=coordinates, places=coordinates)
 def test_points_and_places_on_the_edges_of_bins_are_found_too(points, places):
     points, places = np.array(points, float), np.array(places, float)
-    _assert_closest(points, places, 1.5, sort_into_bins(points, 1.5))
-    _assert_closest(points, places, 2.0, sort_into_bins(points, 2.0))
+    _assert_closest(points, places, 1.5)
+    _assert_closest(points, places, 2.0)
 
 
 def test_nothing_is_near_a_place_far_outside_or_nowhere():
     bins = sort_into_bins(np.zeros((1, 3)), 1.0)
     far = np.array([[50.0, 0, 0], [0, -1e300, 0], [0, 0, np.inf], [np.nan, 0, 0]])
-    assert _look(bins, far, 1.0)[0].tolist() == [-1] * 4
+    assert _look(bins, far)[0].tolist() == [-1] * 4
 
 
 def test_two_points_a_metre_apart_need_no_more_bins_than_two_points_may():
     bins = sort_into_bins(np.array([[0.0, 0, 0], [1e6, 1e6, 1e6]]), 1.0)
     assert len(bins.first) - 1 <= 128
-    assert _look(bins, np.array([[1e6, 1e6, 1e6 - 0.5], [5e5, 5e5, 5e5]]), 1.0)[0].tolist() == [1, -1]
+    assert _look(bins, np.array([[1e6, 1e6, 1e6 - 0.5], [5e5, 5e5, 5e5]]))[0].tolist() == [1, -1]
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def election(tissue):
     offered[3] = np.nan
     weight = np.exp(-np.linspace(0, 2, 10)) * rng.uniform(0.9, 1, (80, 10))
     earlier = tissue + rng.normal(0, 1, tissue.shape)
-    bins = sort_into_bins(earlier, 6.0)
+    bins = sort_into_bins(earlier, REACH_UM)
     voters = np.ascontiguousarray(order[:, :10])
     gradient = rng.normal(0, 0.05, (80, 3, 3))
     return tissue, rows, voters, weight, bins, offered, gradient
@@ -101,7 +102,7 @@ def _count_votes(election, i, movement):
 
 
 def test_the_movement_with_most_votes_is_chosen_as_by_brute_force(election):
-    chosen = choose_by_votes(*election, REACH_UM)
+    chosen = choose_by_votes(*election)
     for i, offers in enumerate(election[5]):
         votes = [-1.0 if np.isnan(offer[0]) else _count_votes(election, i, offer) for offer in offers]
         expected = offers[int(np.argmax(votes))] if max(votes) >= 0 else np.zeros(3)
@@ -115,14 +116,14 @@ def test_the_first_of_equals_is_chosen(tissue):
     rows = np.arange(2)
     voters, weight = np.array([[0, 1], [1, 0]]), np.ones((2, 2))
     bins = sort_into_bins(earlier, 0.9)
-    chosen = choose_by_votes(here, rows, voters, weight, bins, offered, np.zeros((2, 3, 3)), 0.9)
+    chosen = choose_by_votes(here, rows, voters, weight, bins, offered, np.zeros((2, 3, 3)))
     assert chosen.tolist() == [[0, 0, -1.0], [0, 0, 1.0]]
 
 
 def test_one_voter_is_enough(election):
     zyx, rows, voters, weight, bins, offered, gradient = election
     alone = (zyx, rows, np.ascontiguousarray(voters[:, :1]), weight[:, :1].copy(), bins, offered, gradient)
-    chosen = choose_by_votes(*alone, REACH_UM)
+    chosen = choose_by_votes(*alone)
     most = [max((_count_votes(alone, i, o) for o in offered[i] if not np.isnan(o[0])), default=0) for i in range(80)]
     got = [_count_votes(alone, i, chosen[i]) for i in range(80) if i != 3]
     assert got == pytest.approx([votes for i, votes in enumerate(most) if i != 3])
@@ -132,7 +133,7 @@ def test_a_step_of_refinement_is_the_mean_of_what_is_lacking_and_within_reach(el
     zyx, rows, voters, weight, bins, _, gradient = election
     before = np.random.default_rng(4).normal(0, 2, (80, 3))
     after = before.copy()
-    share = refine_by_votes(zyx, rows, voters, weight, bins, after, gradient, REACH_UM, 1)
+    share = refine_by_votes(zyx, rows, voters, weight, bins, after, gradient, 1)
     assert np.linalg.norm(after - before, axis=1).max() <= REACH_UM
     assert 0 <= share.min() < 0.2 < 0.5 < share.max() <= 1
     for i in range(80):
@@ -150,7 +151,7 @@ def test_refinement_never_leaves_the_reach_of_each_step_and_settles_on_a_tissue_
     movement = np.zeros((300, 3))
     bins = sort_into_bins(tissue + shift, 3.0)
     how = (tissue, rows, voters, np.ones((300, 10)), bins)
-    share = refine_by_votes(*how, movement, np.zeros((300, 3, 3)), 3.0, 3)
+    share = refine_by_votes(*how, movement, np.zeros((300, 3, 3)), 3)
     assert np.linalg.norm(movement, axis=1).max() <= 9.0
     assert movement == pytest.approx(np.tile(shift, (300, 1)), abs=0.05)
     assert share == pytest.approx(np.ones(300), abs=0.01)
@@ -160,9 +161,9 @@ def test_rounds_of_refinement_follow_each_other(election):
     zyx, rows, voters, weight, bins, _, gradient = election
     at_once = np.random.default_rng(4).normal(0, 2, (80, 3))
     one_by_one = at_once.copy()
-    share = refine_by_votes(zyx, rows, voters, weight, bins, at_once, gradient, REACH_UM, 3)
+    share = refine_by_votes(zyx, rows, voters, weight, bins, at_once, gradient, 3)
     for _ in range(3):
-        last = refine_by_votes(zyx, rows, voters, weight, bins, one_by_one, gradient, REACH_UM, 1)
+        last = refine_by_votes(zyx, rows, voters, weight, bins, one_by_one, gradient, 1)
     assert at_once.tolist() == one_by_one.tolist()
     assert share.tolist() == last.tolist()
 
@@ -171,7 +172,7 @@ def test_a_movement_nobody_votes_on_is_left_as_it_is(tissue):
     movement = np.full((1, 3), 500.0)
     bins = sort_into_bins(tissue, 5.0)
     first = np.array([0]), np.arange(5)[None], np.ones((1, 5))
-    share = refine_by_votes(tissue, *first, bins, movement, np.zeros((1, 3, 3)), 5.0, 2)
+    share = refine_by_votes(tissue, *first, bins, movement, np.zeros((1, 3, 3)), 2)
     assert movement.tolist() == [[500.0, 500.0, 500.0]]
     assert share == pytest.approx([0.0], abs=1e-9)
 

@@ -219,14 +219,14 @@ class _Frames:
     ) -> tuple[FloatArray, FloatArray]:
         """Shift movements of some cells to where their neighbours lie on earlier cells; return them and their votes."""
         refined = movement_um.copy()
-        share = refine_by_votes(*self._ask(rows, _LATER), refined, gradient, self.bins.reach, rounds)
+        share = refine_by_votes(*self._ask(rows, _LATER), refined, gradient, rounds)
         return refined, share
 
     def vote(self, rows: IntArray, vote: _Pass, expected: _Expected) -> FloatArray:
         """Let neighbours vote on movements of some cells to earlier cells around what is expected."""
         offered, how = _offer(self, rows, vote.offers, expected), self._ask(rows, vote)
-        flow: FloatArray = choose_by_votes(*how, offered, expected.gradient, self.bins.reach)
-        refine_by_votes(*how, flow, expected.gradient, self.bins.reach, _REFINEMENTS)
+        flow: FloatArray = choose_by_votes(*how, offered, expected.gradient)
+        refine_by_votes(*how, flow, expected.gradient, _REFINEMENTS)
         return flow
 
     def _ask(self, rows: IntArray, vote: _Pass) -> tuple[FloatArray, IntArray, IntArray, FloatArray, Bins]:

@@ -57,7 +57,7 @@ class Bins(NamedTuple):
 
 
 def sort_into_bins(points_um: FloatArray, reach_um: float) -> Bins:
-    """Sort points into bins for votes that reach so far at most; bins are larger where points are few and far apart."""
+    """Sort points into bins for votes that reach so far; bins are larger where points are few and far apart."""
     corner = points_um.min(axis=0) - reach_um
     extent = points_um.max(axis=0) + reach_um - corner
     edge = reach_um
@@ -103,9 +103,9 @@ def _miss(bins, p, axis, number):
 
 
 @_inlined
-def find_closest(bins, z, y, x, reach):
+def find_closest(bins, z, y, x):
     """Return the row of the point closest to a place and the squared distance; −1 and reach², if none is in reach."""
-    closest, row = reach * reach, -1
+    closest, row = bins.reach * bins.reach, -1
     i, j, k = (z - bins.corner[0]) * bins.per_um, (y - bins.corner[1]) * bins.per_um, (x - bins.corner[2]) * bins.per_um
     if min(i, j, k) >= 0 and i < bins.shape[0] and j < bins.shape[1] and k < bins.shape[2]:
         number = (int(i) * bins.shape[1] + int(j)) * bins.shape[2] + int(k)
@@ -162,15 +162,15 @@ def _lay(zyx, i, voters, g, place):
 
 
 @_inlined
-def _ask(bins, place, movement, reach):
+def _ask(bins, place, movement):
     """Return how much one voter agrees with a movement, 0 to 1."""
-    _, squared = find_closest(bins, place[0] + movement[0], place[1] + movement[1], place[2] + movement[2], reach)
-    share = 1.0 - squared / (reach * reach)
+    _, squared = find_closest(bins, place[0] + movement[0], place[1] + movement[1], place[2] + movement[2])
+    share = 1.0 - squared / (bins.reach * bins.reach)
     return share * share
 
 
 @_jit
-def choose_by_votes(zyx, rows, voters, weight, bins, offered, gradient, reach):
+def choose_by_votes(zyx, rows, voters, weight, bins, offered, gradient):
     """Choose for some cells the offered movement after which most of their neighbours lie on an earlier cell.
 
     Parameters
@@ -182,13 +182,11 @@ def choose_by_votes(zyx, rows, voters, weight, bins, offered, gradient, reach):
     voters, weight
         Rows of the cells that vote on each, nearest first, and the weight of each vote, shape (r, k).
     bins
-        Cells of the earlier frame.
+        Cells of the earlier frame; a vote falls from 1 on one of them to 0 at the reach of the bins.
     offered
         Movements to choose from, shape (r, m, 3), NaN where there are fewer; the first of equals wins.
     gradient
         How the movement changes around each cell, shape (r, 3, 3).
-    reach
-        A vote falls from 1 on an earlier cell to 0 at this distance from any; at most the reach of the bins.
 
     Returns
     -------
@@ -203,7 +201,7 @@ def choose_by_votes(zyx, rows, voters, weight, bins, offered, gradient, reach):
         for h in range(len(votes)):
             votes[h] = -1.0 if np.isnan(offered[i, h, 0]) else 0.0
             for k in range(few if votes[h] == 0 else 0):
-                votes[h] += weight[i, k] * _ask(bins, place[k], offered[i, h], reach)
+                votes[h] += weight[i, k] * _ask(bins, place[k], offered[i, h])
         likely = int(votes.argmax())
         best, winner = -1.0, -1
         for n in range(-1, len(votes)):
@@ -214,7 +212,7 @@ def choose_by_votes(zyx, rows, voters, weight, bins, offered, gradient, reach):
             for k in range(few, voters.shape[1]):
                 if votes[h] + left < best:
                     break
-                votes[h] += weight[i, k] * _ask(bins, place[k], offered[i, h], reach)
+                votes[h] += weight[i, k] * _ask(bins, place[k], offered[i, h])
                 left -= weight[i, k]
             if votes[h] > best or (votes[h] == best and h < winner):
                 best, winner = votes[h], h
@@ -224,7 +222,7 @@ def choose_by_votes(zyx, rows, voters, weight, bins, offered, gradient, reach):
 
 
 @_jit
-def refine_by_votes(zyx, rows, voters, weight, bins, movement, gradient, reach, rounds):
+def refine_by_votes(zyx, rows, voters, weight, bins, movement, gradient, rounds):
     """Shift each movement, so many rounds, by the mean of what its voters lack to the earlier cell they lie on.
 
     Arguments as for `choose_by_votes`; `movement`, shape (r, 3), is changed in place. Returns which share of all votes
@@ -237,9 +235,9 @@ def refine_by_votes(zyx, rows, voters, weight, bins, movement, gradient, reach, 
             total, dz, dy, dx = 1e-9, 0.0, 0.0, 0.0
             for k in range(voters.shape[1]):
                 z, y, x = place[k, 0] + movement[i, 0], place[k, 1] + movement[i, 1], place[k, 2] + movement[i, 2]
-                row, squared = find_closest(bins, z, y, x, reach)
+                row, squared = find_closest(bins, z, y, x)
                 if row >= 0:
-                    near = 1.0 - squared / (reach * reach)
+                    near = 1.0 - squared / (bins.reach * bins.reach)
                     vote = weight[i, k] * near * near
                     dz += vote * (bins.points[row, 0] - z)
                     dy += vote * (bins.points[row, 1] - y)
