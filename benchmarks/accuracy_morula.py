@@ -70,7 +70,7 @@ def run_paper_network(case: Case, run: Path) -> Outcome:
         trial = run.with_name(f"{run.name}-trial-{steps}")
         trials_s[steps] = _learn(_draft(case, {**PAPER_NETWORK, "iterations": steps, "validations": 1}), trial)
     iterations = fit_iterations(wanted_s, trials_s)
-    outcome = run_morula(case, run, train={**PAPER_NETWORK, "iterations": iterations})
+    outcome = run_morula(case, run, train={**PAPER_NETWORK, "iterations": iterations, "validations": 1})
     return replace(outcome, settings={**outcome.settings, "morula_learning_cpu_s": round(wanted_s, 1)})
 
 
