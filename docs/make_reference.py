@@ -175,6 +175,9 @@ def _say_setting(value: object) -> str:
     return f"`{str(value).lower()}`" if isinstance(value, bool) else _say_default(value)
 
 
+_COUNTS = {2: "two", 3: "three"}
+
+
 def _say_range(described: dict[str, object]) -> str:
     """Put the limits of a JSON schema into words."""
     options = described.get("anyOf")
@@ -187,7 +190,10 @@ def _say_range(described: dict[str, object]) -> str:
     if described.get("type") == "array":
         items = described.get("items")
         of_texts = isinstance(items, dict) and items.get("type") == "string"
-        return "three numbers" if "prefixItems" in described else f"a list of {'texts' if of_texts else 'numbers'}"
+        fixed = described.get("prefixItems")
+        if isinstance(fixed, list):
+            return f"{_COUNTS[len(fixed)]} numbers"
+        return f"a list of {'texts' if of_texts else 'numbers'}"
     words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {described[key]:g}" for key, sign in words.items() if key in described]
     whole = ["whole number"] if described.get("type") == "integer" else []
