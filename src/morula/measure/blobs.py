@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 
 from morula.core.movie import Movie
@@ -35,16 +38,8 @@ def measure_blob_search(movie: Movie, *, sigma_um: float, window_um: float | Non
         If sigma or window is not positive.
     """
     search = BlobSearch(sigma_um=sigma_um, window_um=window_um, threshold=0.0, filling=0.0)
-    frames = np.unique(np.linspace(0, movie.n_frames - 1, MOST_FRAMES).round().astype(int)).tolist()
     responses, medians = [], []
-    for sample in read_samples(movie, np.zeros(0, np.int32), np.zeros((0, 3)), frames):
-        blobs = find_blobs(
-            sample.pixels,
-            sigma_um=sigma_um,
-            voxel_size_um=movie.voxel_size_um,
-            threshold=0.0,
-            window_um=search.reach_um,
-        )
+    for sample, blobs in find_sampled_blobs(movie, sigma_um=sigma_um, window_um=search.reach_um):
         responses.append(_drop_masked(blobs, sample, movie).response)
         finite = sample.pixels[np.isfinite(sample.pixels)]
         if finite.size:
@@ -55,6 +50,20 @@ def measure_blob_search(movie: Movie, *, sigma_um: float, window_um: float | Non
         threshold=split_blob_responses(np.concatenate(responses)),
         filling=float(np.median(medians)) if medians else 0.0,
     )
+
+
+def find_sampled_blobs(movie: Movie, *, sigma_um: float, window_um: float) -> Iterator[tuple[Sample, Blobs]]:
+    """Yield samples of eight frames, spread evenly over the movie, with all blobs in them, however weak.
+
+    Raises
+    ------
+    ChunkError
+        If none of the frames can be read.
+    """
+    frames = np.unique(np.linspace(0, movie.n_frames - 1, MOST_FRAMES).round().astype(int)).tolist()
+    look = partial(find_blobs, sigma_um=sigma_um, voxel_size_um=movie.voxel_size_um, threshold=0.0, window_um=window_um)
+    for sample in read_samples(movie, np.zeros(0, np.int32), np.zeros((0, 3)), frames):
+        yield sample, look(sample.pixels)
 
 
 def _drop_masked(blobs: Blobs, sample: Sample, movie: Movie) -> Blobs:

@@ -9,8 +9,7 @@ import numpy as np
 
 from morula.core.movie import Movie
 from morula.detect.params import DetectParams
-from morula.measure.samples import MOST_FRAMES, read_samples
-from morula.peaks.blobs import find_blobs
+from morula.measure.blobs import find_sampled_blobs
 from morula.peaks.scale import split_blob_responses
 
 
@@ -56,17 +55,8 @@ def guess_contents(movie: Movie, sigma_um: float, params: DetectParams) -> Conte
     ChunkError
         If none of the frames can be read.
     """
-    frames = np.unique(np.linspace(0, movie.n_frames - 1, MOST_FRAMES).round().astype(int)).tolist()
-    nowhere = np.zeros((0, 3))
     found, share = [], []
-    for sample in read_samples(movie, np.zeros(0, np.int32), nowhere, frames):
-        blobs = find_blobs(
-            sample.pixels,
-            sigma_um=sigma_um,
-            voxel_size_um=movie.voxel_size_um,
-            threshold=0.0,
-            window_um=params.window_um,
-        )
+    for sample, blobs in find_sampled_blobs(movie, sigma_um=sigma_um, window_um=params.window_um):
         found.append(np.asarray(blobs.response, np.float64))
         share.append(sample.share)
     threshold = split_blob_responses(np.concatenate(found))
