@@ -7,6 +7,8 @@ import os
 import resource
 import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +83,27 @@ def test_a_full_disk_leaves_the_old_folder_and_no_rubbish(tmp_path: Path) -> Non
         fail_halfway_in_folder(path, full_disk())
     assert [item.name for item in path.iterdir()] == ["old"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_other_threads_write_after_the_failure_is_removed_too(tmp_path: Path) -> None:
+    written = threading.Event()
+
+    def write_late(folder: Path) -> None:
+        for k in range(5):
+            time.sleep(0.02)
+            folder.mkdir(exist_ok=True)
+            (folder / f"chunk{k}").write_text("late")
+        written.set()
+
+    def fail_while_another_thread_writes() -> None:
+        with replace_folder(tmp_path / "out", overwrite=False, is_replaceable=lambda _: True) as new:
+            threading.Thread(target=write_late, args=(new,)).start()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DiskError):
+        fail_while_another_thread_writes()
+    assert written.is_set()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_put_in_its_place_leaves_the_old_one(tmp_path: Path) -> None:

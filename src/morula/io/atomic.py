@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from morula.errors import DiskError, MorulaError
 
 _HOST = socket.gethostname()
 _OLD = ".old"
+_QUIET_S = 0.3  # nothing came back for so long: it is gone
+_LATE_S = 10.0
 
 
 @contextmanager
@@ -113,13 +116,16 @@ def _is_alive(pid: int) -> bool:
 
 @contextmanager
 def _temporary_sibling(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    temporary = None
     try:
         temporary = name_temporary(path)
         if path.exists() and not overwrite:
             raise DiskError(f"{path} exists already.", fix="choose another name, or ask to overwrite it")
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
+        try:
+            yield temporary
+        except BaseException:
+            remove_until_gone(temporary)
+            raise
     except MorulaError:
         raise
     except OSError as error:
@@ -128,9 +134,22 @@ def _temporary_sibling(path: Path, *, overwrite: bool) -> Iterator[Path]:
             cause="the disk is full, or the folder may not be written to",
             fix="free some space or choose another place; what stood there before is unchanged",
         ) from error
-    finally:
-        if temporary is not None:
+
+
+def remove_until_gone(temporary: Path) -> None:
+    """Remove what was half written, again while it comes back.
+
+    zarr writes the chunks of an array side by side in threads of its own. When one of them meets a full disk the call
+    fails at once, and those that were under way still make their files, and the folder around them, after that.
+    """
+    deadline = time.monotonic() + _LATE_S
+    quiet_since = time.monotonic()
+    _remove(temporary)
+    while time.monotonic() < min(deadline, quiet_since + _QUIET_S):
+        time.sleep(_QUIET_S / 10)
+        if temporary.exists():
             _remove(temporary)
+            quiet_since = time.monotonic()
 
 
 def _remove(temporary: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from yaozarrs import v04, v05
 from zarr.codecs import BloscCodec
 
 from morula.errors import DiskError, MovieError
-from morula.io.atomic import exchange_folders, name_temporary
+from morula.io.atomic import exchange_folders, name_temporary, remove_until_gone
 
 _AXES = (("t", "time", "second"), *((axis, "space", "micrometer") for axis in "zyx"))
 _CHUNK_ZYX = (32, 128, 128)
@@ -112,8 +111,9 @@ def write_ome_zarr(
         _write_frames(array, frames, target)
         with _disk_errors(target):
             _put_in_place(beside, target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    except BaseException:
+        remove_until_gone(beside)
+        raise
 
 
 def _check_geometry(
