@@ -7,7 +7,7 @@ the truth, but the oracle, which is given the true positions and nothing else of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +35,10 @@ from morula.store.run_directory import view_run
 
 TIME_LIMIT_S = 120.0
 """For motile's last solution, wall seconds. Beyond it the same optimum is found with morula's solver."""
+
+MOST_EXACT_NODES = 20_000
+"""Beyond so many detections settings are tried at a gap of 1e-4, and only the chosen one is solved to proof: where
+starts and divisions cost little a proof takes minutes."""
 
 THRESHOLDS = (1.0, 0.5, 0.7, 1.4, 2.0, 2.8)
 REACHES = (1.0, 0.6, 0.8, 1.25, 1.6)
@@ -106,7 +110,7 @@ def link_truth_with_motile(case: Case, _: Path) -> Outcome:
 def _tune_motile(
     case: Case, detect: Callable[[Setting], Detections], axes: Axes, fixed: Mapping[str, float] | None = None
 ) -> Outcome:
-    """Search costs with morula's solver, which proves the same optimum in a second, then let motile solve the best.
+    """Search costs with morula's solver, which finds the same optimum in a second, then let motile solve the best.
 
     If SCIP does not prove it in time, the optimum of the same costs is taken from morula's solver: a search cut off
     would make motile look worse than its model is.
@@ -121,11 +125,13 @@ def _tune_motile(
             graphs[key] = measure_distances(detect(setting), reach_um=reach_um, power=setting["power"])
         return graphs[key], _weigh({**(fixed or {}), **setting})
 
-    def solve(setting: Setting) -> Tracks:
+    def solve(setting: Setting, *, trying: bool = False) -> Tracks:
         graph, params = pose(setting)
+        if trying and graph.nodes.n > MOST_EXACT_NODES:
+            params = replace(params, method="ascent")
         return Lineages.from_selection(graph, solve_graph(graph, params)).tracks
 
-    choice = search_some(axes, lambda setting: _count(case, solve(setting)))
+    choice = search_some(axes, lambda setting: _count(case, solve(setting, trying=True)))
     tuned_s = watch.read()
     found = link_with_motile(*pose(choice.setting), timeout_s=TIME_LIMIT_S)
     seconds = watch.read()

@@ -18,9 +18,10 @@ window that `morula init` measures, their threshold at 0.5 to 2.8 times the spli
 with reach and one or two children; LapTrack (no gaps closed) with reach and reach of splits; motile with reach, linear
 or squared distance, and all its costs. Greedy and LapTrack try every combination. For motile the usual setting and the
 best of forty random ones are improved one setting after the other, with morula's solver in the place of SCIP (the same
-optimum, a hundred times faster); SCIP then solves the chosen one, for at most two minutes, or the method carries an
-asterisk and its row is the optimum that morula's solver proves. All have the drift between frames removed as morula
-does. The oracle is motile on the true positions by distance alone. morula runs as `morula init` and `morula run` do.
+optimum, a hundred times faster; beyond 20 000 detections within a gap of 1e-4); SCIP then solves the chosen one, for at
+most two minutes, or the method carries an asterisk and its row is the optimum that morula's solver proves. All have the
+drift between frames removed as morula does. The oracle is motile on the true positions by distance alone. morula runs
+as `morula init` and `morula run` do.
 
 A cell: errors (missed links, switches, false and missed divisions) per true link, recall and precision of nuclei, share
 of lineages without error over ten frames, F1 of divisions (one frame early or late allowed), and CPU seconds, tuning

@@ -100,7 +100,7 @@ def test_what_other_threads_write_after_the_failure_is_removed_too(tmp_path: Pat
             threading.Thread(target=write_late, args=(new,)).start()
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(DiskError):
+    with pytest.raises(DiskError, match="No space left"):
         fail_while_another_thread_writes()
     assert written.is_set()
     assert list(tmp_path.iterdir()) == []
