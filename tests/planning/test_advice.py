@@ -25,12 +25,17 @@ RATES = {**USUAL, "drift": Rate(0.01), "train": Rate(0.1), "detect": Rate(0.5), 
 
 
 def advise(
-    shape: tuple[int, int, int, int], detections: float, *, memory_bytes: float, config: RunConfig = LARGE_BLOCKS
+    shape: tuple[int, int, int, int],
+    detections: float,
+    *,
+    memory_bytes: float,
+    config: RunConfig = LARGE_BLOCKS,
+    counted: bool = False,
 ) -> str:
     movie = make_blank_movie(shape, (5.0, 0.4, 0.4), "uint16")
     spec = choose_network(movie.voxel_size_um, np.full(3, 3.0))
     grid = cut_for_detection(movie, spec, config.detect)
-    subject = Subject(movie, (1, 32, 128, 128), config, spec, grid, Contents(detections, ""))
+    subject = Subject(movie, (1, 32, 128, 128), config, spec, grid, Contents(detections, "", counted))
     work = list_work(subject)
     cluster = plan_cluster(work, RATES, within_s=24 * 3600.0)
     return "\n".join(give_advice(subject, plan_stages(work, RATES, 1), cluster, memory_bytes))
@@ -52,6 +57,13 @@ def test_a_graph_that_does_not_fit_is_named_with_a_size_of_blocks_that_does() ->
     cut = replace(LARGE_BLOCKS, solve=replace(CONFIG.solve, block_frames=frames))
     said = advise((500, 100, 500, 500), 20e6, memory_bytes=8e9, config=cut)
     assert "candidates, tune, confidence, baseline: the whole" in said
+
+
+def test_what_an_unsure_network_would_take_is_said_where_it_matters_and_nobody_has_counted() -> None:
+    said = advise((500, 100, 500, 500), 7e6, memory_bytes=24e9)
+    assert f"and solving would then take {project_graph_memory(7e7) / 1e9:.0f} GB, and the places 32 GB on the disk" in said
+    assert "unsure" not in advise((500, 100, 500, 500), 7e6, memory_bytes=24e9, counted=True)
+    assert "unsure" not in advise((500, 100, 500, 500), 7e5, memory_bytes=24e9)
 
 
 def test_frames_that_do_not_fit_and_hours_that_do_not_shrink_are_named() -> None:

@@ -13,6 +13,9 @@ _WASTEFUL = 2.0
 _MOST_SHARE = 0.3
 _GRAPH_STAGES = ("candidates", "tune", "solve", "confidence", "baseline")
 _CONTEXT_FRAMES = 5
+_MOST_PLACES = 10.0
+"""Places kept for each nucleus: 1.1 on clear movies, 5.8 and 10 on two hard ones (`detect.threshold` is low)."""
+_PLACE_BYTES = 450.0
 
 
 def give_advice(
@@ -33,6 +36,7 @@ def give_advice(
         _name_longest(stages),
         _name_halo(subject, stages),
         _name_graph(subject, stages, memory_bytes),
+        _name_doubt(subject, memory_bytes),
         _name_frames(stages, memory_bytes),
         _name_floor(stages, cluster),
     )
@@ -73,6 +77,19 @@ def _name_graph(subject: Subject, stages: Sequence[StagePlan], memory_bytes: flo
             f"solve.block_frames = {longest} with solve.block_bound = false solves it in blocks of "
             f"{memory_bytes / 2e9:.0f} GB; candidates and confidence hold the whole graph all the same."
         )
+
+
+def _name_doubt(subject: Subject, memory_bytes: float) -> Iterator[str]:
+    places = _MOST_PLACES * subject.contents.detections
+    memory = project_graph_memory(places)
+    if subject.contents.counted or memory <= memory_bytes:
+        return
+    disk = _PLACE_BYTES * places
+    yield (
+        f"A network that is unsure keeps up to {_MOST_PLACES:.0f} times as many places as there are nuclei: linking "
+        f"and solving would then take {memory / 1e9:.0f} GB, and the places {disk / 1e9:.0f} GB on the disk. "
+        "A run on a part of the movie counts them (--run-dir)."
+    )
 
 
 def _name_frames(stages: Sequence[StagePlan], memory_bytes: float) -> Iterator[str]:

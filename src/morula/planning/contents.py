@@ -23,10 +23,13 @@ class Contents:
         Number of detections in all frames.
     source
         How that is known, for people.
+    counted
+        Whether a network found so many; otherwise it is the number of nuclei, and an unsure network finds more.
     """
 
     detections: float
     source: str
+    counted: bool = False
 
 
 def scale_contents(counted: Contents, counted_in: Movie, movie: Movie) -> Contents:
@@ -35,7 +38,11 @@ def scale_contents(counted: Contents, counted_in: Movie, movie: Movie) -> Conten
     ratio /= prod(counted_in.shape) * np.prod(counted_in.voxel_size_um)
     if abs(ratio - 1) < 1e-9:
         return counted
-    return Contents(counted.detections * float(ratio), f"{counted.source}, scaled by {ratio:.3g} to this movie's size")
+    return Contents(
+        counted.detections * float(ratio),
+        f"{counted.source}, scaled by {ratio:.3g} to this movie's size",
+        counted.counted,
+    )
 
 
 def guess_contents(movie: Movie, sigma_um: float, params: DetectParams) -> Contents:

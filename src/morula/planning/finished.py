@@ -78,7 +78,7 @@ def read_finished(run_dir: Path) -> Finished:
         stages = {record.name: record for record in store.read_stages()}
         found = _count_detections(stages, store)
         source = f"{found} detections in {run_dir}"
-        contents = Contents(float(found or 1), source)
+        contents = Contents(float(found or 1), source, counted=True)
         work = list_work(Subject(movie, find_chunk(movie.tzyx), config, spec, grid, contents))
         rates = _gather_rates(work, stages, store, str(run_dir))
     return Finished(rates, contents if found else None, movie, weights)
