@@ -61,7 +61,10 @@ def test_a_graph_that_does_not_fit_is_named_with_a_size_of_blocks_that_does() ->
 
 def test_what_an_unsure_network_would_take_is_said_where_it_matters_and_nobody_has_counted() -> None:
     said = advise((500, 100, 500, 500), 7e6, memory_bytes=24e9)
-    assert f"and solving would then take {project_graph_memory(7e7) / 1e9:.0f} GB, and the places 32 GB on the disk" in said
+    assert (
+        f"and solving would then take {project_graph_memory(7e7) / 1e9:.0f} GB, and the places 32 GB on the disk"
+        in said
+    )
     assert "unsure" not in advise((500, 100, 500, 500), 7e6, memory_bytes=24e9, counted=True)
     assert "unsure" not in advise((500, 100, 500, 500), 7e5, memory_bytes=24e9)
 

@@ -51,6 +51,7 @@ def test_learned_weights_that_make_clearly_more_errors_are_not_taken(tissue, mon
         return LearnedWeights(SHY, 1, 1)
 
     monkeypatch.setattr(choose, "learn_weights", learn_badly)
+    monkeypatch.setattr(choose, "scale_scores", lambda graph, annotations, given, **_: given)
     good = replace(SHY, node_constant=4.0, start_cost=12.0)
     tuned = tune_by_learning(tissue.graph, tissue.annotated, TuneParams(learn_probes=False), good, NEAR)
     assert tuned.params == good
@@ -72,3 +73,31 @@ def test_from_a_handful_of_errors_nothing_is_learned(tissue, monkeypatch, errors
     assert bool(asked) == learns
     assert (tuned.params, tuned.errors) == (SHY, errors)
     assert learns or f"{errors} errors on {len(tissue.annotated.edges)} validation links are too few" in tuned.reason
+
+
+@pytest.mark.parametrize(("after", "is_taken"), [(3, True), (4, True), (5, False)])
+def test_scores_count_as_this_network_asks_unless_that_makes_more_errors(tissue, monkeypatch, after, is_taken) -> None:
+    given = SolveParams()
+    scaled = replace(given, node_constant=3.0, node_score_weight=-30.0)
+    monkeypatch.setattr(choose, "scale_scores", lambda *_, **__: scaled)
+    monkeypatch.setattr(choose, "count_errors", lambda _, params, *__: after if params == scaled else 4)
+    tuned = tune_by_learning(tissue.graph, tissue.annotated, TuneParams(), given, NEAR)
+    assert tuned.tried == ((read_weights(given), 4), (read_weights(scaled), after))
+    assert (tuned.params, tuned.errors) == ((scaled, after) if is_taken else (given, 4))
+    assert ("scores counting 1.50 times as much" in tuned.reason) == is_taken
+
+
+def test_learning_departs_from_the_scaled_weights(tissue, monkeypatch) -> None:
+    departed = []
+    scaled = replace(SHY, node_score_weight=-25.0)
+
+    def learn(graph, annotations, given, **_):
+        departed.append(given)
+        return LearnedWeights(given, 1, 1)
+
+    monkeypatch.setattr(choose, "scale_scores", lambda *_, **__: scaled)
+    monkeypatch.setattr(choose, "learn_weights", learn)
+    monkeypatch.setattr(choose, "count_errors", lambda *_: 20)
+    tuned = tune_by_learning(tissue.graph, tissue.annotated, TuneParams(learn_probes=False), SHY, NEAR)
+    assert departed == [scaled]
+    assert tuned.params == scaled

@@ -7,7 +7,7 @@ import pytest
 
 from morula.solve.params import SolveParams
 from morula.tune.features import NAMES
-from morula.tune.prior import Prior, calibrate_scores
+from morula.tune.prior import Prior
 
 GIVEN = np.array([getattr(SolveParams(node_constant=4.0, division_cost=9.0), name) for name in NAMES])
 
@@ -86,12 +86,3 @@ def test_the_sides_hold_signs_and_the_break_even() -> None:
         assert not is_inside(np.where(np.array(NAMES) == name, value, GIVEN)), name
     assert is_inside(np.append(2.1, GIVEN[1:])), "half the break-even is the limit"
     assert not is_inside(np.append(1.9, GIVEN[1:]))
-
-
-@pytest.mark.parametrize(
-    ("scores", "weight"), [([0.5] * 19 + [0.1], -20.0), ([0.1] * 5 + [0.5] * 5, -40.0), ([], -20.0), ([0.0] * 3, -20.0)]
-)
-def test_scores_are_read_so_that_nearly_all_annotated_cells_pay(scores, weight) -> None:
-    calibrated = calibrate_scores(GIVEN, np.array(scores))
-    assert calibrated[1] == pytest.approx(weight)
-    np.testing.assert_array_equal(np.delete(calibrated, 1), np.delete(GIVEN, 1))

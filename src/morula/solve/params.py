@@ -31,7 +31,8 @@ class SolveParams:
     puts the break-even at a score of 0.1: below it a detection is taken only where it saves a track from breaking."""
 
     node_score_weight: float = Field(default=-20.0, allow_inf_nan=False)
-    """Cost per unit of score, negative because a high score speaks for a cell (w_V)."""
+    """Cost per unit of score, negative because a high score speaks for a cell (w_V). Meant for a network nine in ten of
+    whose cells score above 0.5; `tune` raises it, and the constant with it, for one that is less sure (design/0037)."""
 
     edge_distance_weight: float = Field(default=1.0, allow_inf_nan=False)
     """Cost per µm between a cell's predicted earlier position and the parent linked to it (w_E). The unit of all other

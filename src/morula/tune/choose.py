@@ -1,9 +1,10 @@
-"""The front door of tuning by learning: learn the weights, take them if they make fewer errors on the annotations."""
+"""The front door of tuning by learning: scale the score's weight, learn all weights, take those with fewer errors."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from morula.core.columns import FloatArray
@@ -15,6 +16,7 @@ from morula.solve.params import SolveParams
 from morula.tune.learn import LearnedWeights, learn_weights
 from morula.tune.params import TuneParams
 from morula.tune.probe import MOST_PROBES, probe_weights
+from morula.tune.scores import scale_scores
 from morula.tune.weights import TunedWeights, count_errors, keep_given, read_weights
 
 _LOG = logging.getLogger(__name__)
@@ -33,8 +35,9 @@ def tune_by_learning(
 ) -> TunedWeights:
     """Learn the cost weights, and probe around them for fewer errors on the annotations.
 
-    The given weights are kept unless the learned ones make fewer errors, and without learning where they make fewer
-    than ten: so few say next to nothing about the weights, and what is learned from them is chance (design/0023).
+    First the score's weight is scaled to how sure this network is (`scale_scores`), unless that makes more errors.
+    These weights are kept unless the learned ones make fewer errors, and without learning where they make fewer than
+    ten: so few say next to nothing about the weights, and what is learned from them is chance (design/0023).
 
     Parameters
     ----------
@@ -57,54 +60,80 @@ def tune_by_learning(
     if kept is not None:
         return kept
     count = partial(_count, graph, annotations, evaluate, extent_um)
-    before, links = count(solve), len(annotations.edges)
-    if before < _FEWEST_ERRORS:
+    start = _begin(solve, scale_scores(graph, annotations, solve, max_distance_um=evaluate.max_distance_um), count)
+    links = len(annotations.edges)
+    if start.errors < _FEWEST_ERRORS:
         reason = (
-            f"the given weights are kept: their {before} errors on {links} validation links are too few to learn from"
+            f"{start.name} are kept: their {start.errors} errors on {links} validation links are too few to learn from"
         )
         _LOG.info("tune: %s", reason)
-        return TunedWeights(solve, before, ((read_weights(solve), before),), reason)
+        return _tell(start.params, start.errors, start.tried, reason)
     learned = learn_weights(
         graph,
         annotations,
-        solve,
+        start.params,
         max_distance_um=evaluate.max_distance_um,
         spread=params.learn_spread,
         extent_um=extent_um,
         progress=progress,
     )
-    return _choose(solve, before, learned, count, params, links, progress)
+    return _choose(start, learned, count, params, links, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What learning departs from: how it is called, its weights and errors, and all whose errors were counted."""
+
+    name: str
+    params: SolveParams
+    errors: int
+    tried: tuple[tuple[SolveParams, int], ...]
+
+
+def _begin(given: SolveParams, scaled: SolveParams, count: Callable[[SolveParams], int]) -> _Start:
+    """Depart from the given weights with the score's scaled to this network, unless they make more errors."""
+    before = count(given)
+    if scaled == given:
+        return _Start("the given weights", given, before, ((given, before),))
+    after = count(scaled)
+    tried = ((given, before), (scaled, after))
+    if after > before:
+        return _Start("the given weights", given, before, tried)
+    factor = scaled.node_score_weight / given.node_score_weight
+    return _Start(f"the given weights, scores counting {factor:.2f} times as much,", scaled, after, tried)
 
 
 def _choose(
-    solve: SolveParams,
-    before: int,
+    start: _Start,
     learned: LearnedWeights,
     count: Callable[[SolveParams], int],
     params: TuneParams,
     links: int,
     progress: ProgressSink,
 ) -> TunedWeights:
-    """Take learned weights, or better ones near them, if they make fewer errors than the given ones."""
+    """Take learned weights, or better ones near them, if they make fewer errors than those learning departed from."""
     best = learned.params
     errors = count(best)
-    tried = [(solve, before), (best, errors)]
+    tried = [*start.tried, (best, errors)]
     for probe, found in probe_weights(best, errors, count) if params.learn_probes else ():
         tried.append((probe, found))
         if found < errors:
             best, errors = probe, found
-        progress(Progress("tune", len(tried), MOST_PROBES + 2, "weights", f"fewest errors {errors}"))
-    kept_given = errors >= before
-    if kept_given:
-        reason = f"the given weights are kept: {before} errors on {links} validation links, {errors} with learned ones"
+        progress(Progress("tune", len(tried), MOST_PROBES + 3, "weights", f"fewest errors {errors}"))
+    if errors >= start.errors:
+        reason = f"{start.name} are kept: {start.errors} errors on {links} validation links, {errors} with learned ones"
+        best, errors = start.params, start.errors
     else:
         reason = (
             f"learned from {links} validation links in {learned.solutions + len(tried)} solutions: {errors} errors on "
-            f"them, the given weights make {before}"
+            f"them, the given weights make {start.tried[0][1]}"
         )
     _LOG.info("tune: %s", reason)
-    counted = tuple((read_weights(one), found) for one, found in tried)
-    return TunedWeights(solve if kept_given else best, min(before, errors), counted, reason)
+    return _tell(best, errors, tried, reason)
+
+
+def _tell(params: SolveParams, errors: int, tried: Sequence[tuple[SolveParams, int]], reason: str) -> TunedWeights:
+    return TunedWeights(params, errors, tuple((read_weights(one), found) for one, found in tried), reason)
 
 
 def _count(

@@ -41,7 +41,8 @@ from morula.tune.features import NAMES, Choice, Features
 from morula.tune.labels import label_graph
 from morula.tune.neighbourhood import cut_around
 from morula.tune.planes import find_lowest_point
-from morula.tune.prior import Prior, calibrate_scores
+from morula.tune.prior import Prior
+from morula.tune.scores import calibrate_scores
 
 _LOG = logging.getLogger(__name__)
 

@@ -31,36 +31,8 @@ never for higher ones. The narrow spread is what keeps the learner from taking e
 _LOWEST_BREAK_EVEN = 0.5
 """Part of the given break-even score below which it is never learned, whatever the annotations say."""
 
-_PAYING = 0.9
-"""Part of the annotated cells whose scores have to pay by themselves."""
-
 _LEAST_SIZE = 0.25
 """Weights given as 0 are free to move as if they were this part of the larger of start and division cost."""
-
-
-def calibrate_scores(given: FloatArray, scores: FloatArray) -> FloatArray:
-    """Return weights that read scores on the scale of this network.
-
-    Parameters
-    ----------
-    given
-        Weights in the order of `NAMES`, shape (8,).
-    scores
-        Scores of the detections taken for annotated cells, shape (k,).
-
-    Returns
-    -------
-    weights
-        The given ones or, if more than a tenth of the annotated cells score below the break-even, with as much more
-        weight on the score as lets nine in ten pay. Annotations speak for low scores only: they know no false cells.
-    """
-    constant, weight = given[:2].tolist()
-    calibrated = given.copy()
-    if len(scores) and constant > 0 > weight:
-        low = float(np.quantile(scores, 1 - _PAYING, method="lower"))
-        if low > 0:
-            calibrated[1] = min(weight, -constant / low)
-    return calibrated
 
 
 _EVENTS = ("start_cost", "division_cost", "division_score_weight", "end_cost", "skip_cost")
