@@ -46,10 +46,28 @@ def test_a_usual_embryo_gets_the_settings_that_worked_on_such_embryos():
     assert derived.warnings == ()
 
 
-def test_the_more_daughters_are_annotated_the_less_is_added_to_their_distance():
-    few, many = (replace(EMBRYO.motion, sisters_um=(4.0,) * n) for n in (1, 25))
-    assert derive_settings(replace(EMBRYO, motion=few), VOXEL).sister_distance_um == (4.0, 5.6)
-    assert derive_settings(replace(EMBRYO, motion=many), VOXEL).sister_distance_um == (4.0, 4.3)
+@pytest.mark.parametrize(
+    ("sisters", "known"),
+    [
+        ((4.0,), (4.0, 5.6)),  # nobody knows how far the next pair lies
+        ((4.0, 5.0), (4.5, 6.4)),  # two say next to nothing about their spread
+        ((4.0,) * 25, (4.0, 4.3)),  # alike by chance
+        ((4.4, 4.9, 5.0, 5.1, 5.1, 5.7, 6.1, 6.3, 6.7), (5.1, 7.3)),
+        ((4.0,) * 20 + (9.0,), (4.0, 9.0)),  # what was seen can be
+    ],
+)
+def test_the_more_daughters_are_annotated_the_less_is_added_to_their_distance(sisters, known):
+    movie = replace(EMBRYO, motion=replace(EMBRYO.motion, sisters_um=sisters))
+    assert derive_settings(movie, VOXEL).sister_distance_um == pytest.approx(known)
+
+
+def test_hardly_any_pair_exceeds_the_largest_distance():
+    rng, above = np.random.default_rng(0), []
+    for _ in range(200):
+        distances = rng.normal(10.0, 1.5, 8)
+        movie = replace(EMBRYO, motion=replace(EMBRYO.motion, sisters_um=tuple(distances[:-1])))
+        above.append(distances[-1] > derive_settings(movie, VOXEL).sister_distance_um[1])
+    assert 0.005 <= np.mean(above) <= 0.05
 
 
 def test_without_annotated_daughters_their_distance_is_unknown():

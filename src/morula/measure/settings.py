@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from morula.core.columns import FloatArray
 from morula.measure.measurements import Measurements, Triple
@@ -22,8 +23,9 @@ _WINDOW_PER_WIDTH, _WINDOW_PER_DEPTH, _WINDOW_PER_SPACING = 0.9, 0.95, 0.45
 _MATCH_PER_SPACING = 0.5
 _REACH_PER_MOTION, _REACH_PER_DAUGHTERS = 1.5, 1.2
 _LEAST_REACH_PER_SPACING, _MOST_REACH_PER_SPACING = 0.6, 1.5
-_BEYOND_SISTERS = 0.4
-"""By so much of itself, over the square root of their number, the largest of the annotated distances is exceeded."""
+_SISTERS_BELOW, _LEAST_SPREAD, _BEYOND_SISTERS = 0.975, 0.1, 0.4
+"""Part of the daughters below what is called their largest distance; the least standard deviation, as a part of the
+typical distance; and by how much, over the square root of their number, the largest annotated is exceeded at most."""
 
 _SPACING_PER_RADIUS = 4.0
 """Spacing assumed where no frame has two nuclei: as in the movies above."""
@@ -118,8 +120,8 @@ def derive_settings(measured: Measurements, voxel_size_um: Sequence[float] | Flo
             "blob_threshold": "from the response at annotated points and the split between noise and nuclei, "
             f"{measured.nuclei_per_frame:.0f} nuclei per frame",
             "max_distance_um": reach_reason,
-            "sister_distance_um": f"median of {len(sisters)} annotated pairs of daughters just born, and somewhat more "
-            f"than the largest, {max(sisters, default=0):.1f} µm; the more pairs, the less is added",
+            "sister_distance_um": f"median of {len(sisters)} annotated pairs of daughters just born (the largest: "
+            f"{max(sisters, default=0):.1f} µm), and what hardly any pair exceeds; the fewer pairs, the more is added",
         },
         warnings=_list_warnings(measured, reach),
     )
@@ -143,11 +145,21 @@ def _derive_reach(measured: Measurements, spacing: float) -> tuple[float, str]:
 
 
 def _derive_sisters(distances_um: Sequence[float]) -> tuple[float, float] | None:
-    """The median, and what the largest of so few can be taken to stand for."""
-    if not distances_um:
+    """The median, and what hardly any further pair exceeds: the upper end of a 95 % prediction interval.
+
+    It is that of normal distances. Of few pairs that would be very far, of pairs alike by chance too near: hence the
+    limits and the least spread.
+    """
+    n = len(distances_um)
+    if not n:
         return None
-    margin = 1 + _BEYOND_SISTERS / len(distances_um) ** 0.5
-    return _rounded(float(np.median(distances_um))), _rounded(margin * max(distances_um))
+    typical, largest = float(np.median(distances_um)), max(distances_um)
+    most = largest * (1 + _BEYOND_SISTERS / n**0.5)
+    if n > 1:
+        spread = max(float(np.std(distances_um, ddof=1)), _LEAST_SPREAD * typical)
+        beyond = float(stdtrit(n - 1, _SISTERS_BELOW)) * spread * (1 + 1 / n) ** 0.5
+        most = min(most, max(largest, float(np.mean(distances_um)) + beyond))
+    return _rounded(typical), _rounded(most)
 
 
 def _list_warnings(measured: Measurements, reach: float) -> tuple[str, ...]:
