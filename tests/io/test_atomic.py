@@ -18,6 +18,7 @@ import pytest
 
 from morula.core.tracks import Tracks
 from morula.errors import DiskError, TracksError
+from morula.io import atomic
 from morula.io.atomic import replace_file, replace_folder
 from morula.io.tracks.files import TracksWriteFormat, write_tracks
 
@@ -85,7 +86,10 @@ def test_a_full_disk_leaves_the_old_folder_and_no_rubbish(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_other_threads_write_after_the_failure_is_removed_too(tmp_path: Path) -> None:
+def test_what_other_threads_write_after_the_failure_is_removed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic, "_QUIET_S", 1.5)  # a busy machine may let the thread wait
     written = threading.Event()
 
     def write_late(folder: Path) -> None:

@@ -119,7 +119,7 @@ def _choose(
         tried.append((probe, found))
         if found < errors:
             best, errors = probe, found
-        progress(Progress("tune", len(tried), MOST_PROBES + 3, "weights", f"fewest errors {errors}"))
+        progress(Progress("tune", len(tried), len(start.tried) + 1 + MOST_PROBES, "weights", f"fewest errors {errors}"))
     if errors >= start.errors:
         reason = f"{start.name} are kept: {start.errors} errors on {links} validation links, {errors} with learned ones"
         best, errors = start.params, start.errors
