@@ -135,6 +135,7 @@ def test_a_password_in_the_configuration_works_and_is_not_copied(
 
 
 def test_the_environment_is_for_new_runs_only(tiny: Path, morula: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psycopg", reason="psycopg is not installed (the extra `cluster`)")
     monkeypatch.setenv("MORULA_STORE", "postgresql://ada:s3cret@127.0.0.1:1/embryos")
     done = morula("run", tiny / "run.toml", "--run-dir", tiny / "run")
     assert done.returncode == 0, done.stderr

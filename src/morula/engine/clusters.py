@@ -119,8 +119,11 @@ def letting_go(client: Client) -> Iterator[Client]:
 
 
 def choose_dashboard() -> dict[str, object]:
-    """Return settings of a scheduler: its dashboard, where it can have one, reachable from this machine only."""
-    return {"dashboard": True, "dashboard_address": f"{HERE}:0"} if find_spec("bokeh") else {"dashboard": False}
+    """Return settings of a scheduler: its dashboard, where it can have one, reachable from this machine only.
+
+    The address has to be told without one, too: else Dask asks for port 8787, which two runs cannot both have.
+    """
+    return {"dashboard": find_spec("bokeh") is not None, "dashboard_address": f"{HERE}:0"}
 
 
 def describe_dashboard(client: Client, host: str | None = None) -> str:
