@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -73,6 +75,18 @@ def test_no_process_is_started_before_there_is_a_block(blocks: list[Block]) -> N
         pytest.fail("workers were started for nothing")
 
     assert run(DaskEngine(refuse), [], square) == ({}, {})
+
+
+def test_without_a_dashboard_workers_start_though_its_usual_port_is_taken(
+    blocks: list[Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "find_spec", lambda name: None)
+    with socket.socket() as taken:
+        with suppress(OSError):  # somebody else has it: as good
+            taken.bind(("", 8787))
+            taken.listen()
+        with open_engine(workers=2) as alone:
+            assert run(alone, blocks, square)[1] == {}
 
 
 def test_a_cluster_that_is_running_computes_blocks(blocks: list[Block], address: str, tmp_path: Path) -> None:
